@@ -1,0 +1,67 @@
+package nvr
+
+import "time"
+
+// CameraStatus is a camera with what it does at the moment.
+type CameraStatus struct {
+	Camera  Camera
+	Streams []StreamStatus // in the order of Camera.Streams
+}
+
+// StreamStatus is the health of one stream of a camera.
+type StreamStatus struct {
+	Source    Source
+	State     StreamState
+	Params    *Params // nil before the first frame
+	FrameRate float64 // measured, pictures a second; 0 before it is known
+	BitRate   float64 // measured, bit/s
+	GOP       time.Duration
+	// Left out media, in words for the owner: "sound in G.711 is not recorded yet".
+	Notes []string
+}
+
+// RecordingStatus says whether a stream is being recorded.
+type RecordingStatus struct {
+	Recording bool
+	Since     time.Time // of the current state
+	Cause     Cause     // while not recording
+	Detail    string
+}
+
+// DiskStatus is the health of a footage path.
+type DiskStatus struct {
+	Disk    Disk
+	State   DiskState
+	Detail  string // what to do, for the owner
+	Used    int64  // bytes of our footage
+	Free    int64  // bytes free on the file system
+	Total   int64  // bytes of the file system
+	Reserve int64  // bytes that are kept free
+}
+
+// DiskState is whether a footage path can be written.
+type DiskState uint8
+
+// States of a footage path.
+const (
+	DiskOK DiskState = iota
+	DiskLost
+	DiskForeign
+	DiskReadOnly
+	DiskNoRoom
+)
+
+// ProbeReport is what a camera answered to one look at it.
+type ProbeReport struct {
+	Streams []ProbedStream
+	Problem Cause  // CauseUnknown: none
+	Advice  string // what to do, for the owner
+}
+
+// ProbedStream is one stream that a camera offers.
+type ProbedStream struct {
+	Source    Source
+	Params    *Params
+	FrameRate float64
+	Notes     []string
+}

@@ -1,0 +1,57 @@
+package recorder
+
+import (
+	"context"
+	"time"
+
+	"lares/nvr"
+)
+
+// Index is the recorder's view of index.db: what the files hold, without paths.
+type Index interface {
+	// Add inserts or replaces rows by (Stream, Start, Seq).
+	Add(ctx context.Context, segments ...nvr.Segment) error
+	// Range returns the segments of a stream that overlap [from, to), by Start
+	// and Seq.
+	Range(ctx context.Context, stream nvr.StreamID, from, to time.Time) ([]nvr.Segment, error)
+	// Newest returns the segment of a stream with the highest Seq, or
+	// nvr.ErrNotFound.
+	Newest(ctx context.Context, stream nvr.StreamID) (nvr.Segment, error)
+	Reaper
+}
+
+// Reaper is the half of Index that deletion works with. A file is deleted in
+// the order: rows to garbage, unlink, sync of the folder, forget the garbage.
+type Reaper interface {
+	// Oldest returns up to limit segments without the Held flag on a disk, or of
+	// one stream where it is not zero, of box day maxDay or before, oldest first by (Day, Start).
+	Oldest(ctx context.Context, disk nvr.DiskID, stream nvr.StreamID, maxDay, limit int) ([]nvr.Segment, error)
+	// Discard moves rows to the garbage list in one transaction.
+	Discard(ctx context.Context, segments ...nvr.Segment) error
+	// Garbage returns what was discarded and not yet forgotten.
+	Garbage(ctx context.Context) ([]nvr.Segment, error)
+	Forget(ctx context.Context, segments ...nvr.Segment) error
+	// Used returns the bytes of all rows on a disk.
+	Used(ctx context.Context, disk nvr.DiskID) (int64, error)
+}
+
+// Gaps is the recorder's view of the gap causes in config.db. They survive the
+// loss of the index.
+type Gaps interface {
+	// OpenGap notes that a stream has no footage from g.From on. A gap of the
+	// stream that is still open stays as it is: the first cause counts.
+	OpenGap(ctx context.Context, g nvr.Gap) error
+	// CloseGap ends the open gap of a stream, if there is one; one that ends
+	// before it began is removed.
+	CloseGap(ctx context.Context, stream nvr.StreamID, to time.Time) error
+	// AddGap inserts a gap that is over.
+	AddGap(ctx context.Context, g nvr.Gap) error
+	// GapsIn returns the gaps of a stream that overlap [from, to), by From.
+	GapsIn(ctx context.Context, stream nvr.StreamID, from, to time.Time) ([]nvr.Gap, error)
+}
+
+// Disks is the recorder's view of the footage paths in config.db.
+type Disks interface {
+	Disks(ctx context.Context) ([]nvr.Disk, error)
+	SaveDisk(ctx context.Context, d nvr.Disk) error
+}
