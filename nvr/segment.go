@@ -52,3 +52,13 @@ type Opener interface {
 	// the vault, ErrDestroyed when the vault is no more, ErrCorrupt.
 	OpenKey(ctx context.Context, vault VaultID, info, sealed []byte) ([]byte, error)
 }
+
+// Recipient is what a recorder needs to seal for a camera: the public half of
+// its vault of the day.
+type Recipient struct {
+	Vault  VaultID
+	Public []byte // X-Wing public key
+	// EscrowFile lies beside the footage: the vault's seed sealed to the
+	// recovery principal alone. Opaque.
+	EscrowFile []byte
+}

@@ -239,19 +239,24 @@ func (s *Stream) startLocked(from time.Time) (seq uint64, ok bool) {
 // Errors: that of ctx, or ErrClosed.
 func (r *Reader) Next(ctx context.Context) (f *Frame, missed int, err error) {
 	for {
-		f, missed, err = r.poll()
+		f, missed, err = r.Poll()
 		if f != nil || err != nil {
 			return f, missed, err
 		}
 		select {
-		case <-r.wake:
+		case <-r.Ready():
 		case <-ctx.Done():
 			return nil, 0, ctx.Err()
 		}
 	}
 }
 
-func (r *Reader) poll() (f *Frame, missed int, err error) {
+// Ready is signalled when Poll may have something: for readers that wait for
+// more than frames.
+func (r *Reader) Ready() <-chan struct{} { return r.wake }
+
+// Poll is Next without waiting: f is nil where there is no frame yet.
+func (r *Reader) Poll() (f *Frame, missed int, err error) {
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,17 @@
+package nvr
+
+import "time"
+
+// MediaRequest asks for the fragments of a stream in a span of time, as a
+// player appends them.
+type MediaRequest struct {
+	Stream StreamID
+	// From and To choose the fragments whose Part.Time lies in [From, To), in
+	// order. They end early where the init segment changes: what follows needs
+	// another one.
+	From, To time.Time
+	// KeysOnly leaves out all but key frames: each becomes a fragment of its own
+	// that lasts until the next key frame of the answer, so that a player that
+	// runs fast has no holes.
+	KeysOnly bool
+}
