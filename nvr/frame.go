@@ -5,9 +5,10 @@ import "time"
 // ClockRate is the number of ticks in a second of every time in a [Frame].
 const ClockRate = 90000
 
-// Ticks converts a wall time to 90 kHz ticks since the Unix epoch.
+// Ticks converts a wall time to 90 kHz ticks since the Unix epoch, to the
+// nearest one, so that it is the inverse of TickTime.
 func Ticks(t time.Time) int64 {
-	return t.Unix()*ClockRate + int64(t.Nanosecond())*(ClockRate/1000)/1e6
+	return t.Unix()*ClockRate + (int64(t.Nanosecond())*ClockRate+5e8)/1e9
 }
 
 // TickTime converts 90 kHz ticks since the Unix epoch to wall time (UTC).

@@ -11,7 +11,7 @@ type MediaRequest struct {
 	// another one.
 	From, To time.Time
 	// KeysOnly leaves out all but key frames: each becomes a fragment of its own
-	// that lasts until the next key frame of the answer, so that a player that
-	// runs fast has no holes.
+	// that lasts until the next key frame, the last one until To or the end of
+	// its span, so that a player that runs fast has no holes.
 	KeysOnly bool
 }

@@ -279,6 +279,9 @@ func (r *Reader) Poll() (f *Frame, missed int, err error) {
 	f = s.frames.at(r.next)
 	missed = int(r.next - from)
 	r.next++
+	if r.hold && s.bytes > s.window {
+		s.evictLocked()
+	}
 	return f, missed, nil
 }
 

@@ -94,3 +94,35 @@ func FuzzReadFragment(f *testing.F) {
 		}
 	})
 }
+
+func TestFirstPictureNeedsTheKeyFrameOnly(t *testing.T) {
+	tracks := []cmaf.Track{video(12, true, 3600, 3700), {ID: nvr.AudioTrack, Samples: []cmaf.Sample{{Duration: 1, Data: []byte{9}}}}}
+	tracks[0].Samples[0].Offset, tracks[0].Samples[1].Offset = 7200, -3600
+	for _, durations := range [][2]uint32{{3600, 3700}, {3600, 3600}} {
+		for i := range tracks[0].Samples {
+			tracks[0].Samples[i].Duration = durations[i%2]
+		}
+		keyBytes := len(cmaf.AppendHeader(nil, 1, tracks...)) + len(tracks[0].Samples[0].Data)
+		whole := cmaf.AppendFragment(nil, 1, tracks...)
+		got, err := cmaf.FirstPicture(whole[:keyBytes])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := cmaf.Track{ID: nvr.VideoTrack, Base: tracks[0].Base, Samples: tracks[0].Samples[:1]}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+		for n := range keyBytes {
+			if _, err := cmaf.FirstPicture(whole[:n]); err == nil {
+				t.Errorf("no error for the first %d bytes", n)
+			}
+		}
+	}
+}
+
+func FuzzFirstPicture(f *testing.F) {
+	f.Add(cmaf.AppendFragment(nil, 1, video(3, true, 3600)))
+	f.Fuzz(func(_ *testing.T, b []byte) {
+		_, _ = cmaf.FirstPicture(b)
+	})
+}
