@@ -1,0 +1,114 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"lares/nvr"
+)
+
+// Cameras returns all cameras by Order, then as they were added.
+func (c *Config) Cameras(ctx context.Context) ([]nvr.Camera, error) {
+	var all []nvr.Camera
+	err := c.db.view(ctx, "read cameras", func(ctx context.Context, tx *sql.Tx) (err error) {
+		all, err = list(ctx, tx, c.fillCamera, `SELECT id, place, inside, audio, disabled, transport, retention, added, sealed
+			FROM camera ORDER BY place, num`)
+		if err != nil {
+			return err
+		}
+		for i := range all {
+			if all[i].Streams, err = c.sources(ctx, tx, all[i].ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
+func (c *Config) fillCamera(scan scan, cam *nvr.Camera) error {
+	var sealed []byte
+	if err := scan(id(&cam.ID), &cam.Order, &cam.Inside, &cam.Audio, &cam.Disabled, &cam.Transport, &cam.RetentionDays,
+		timeOf{&cam.Added}, bytesOf{&sealed}); err != nil {
+		return err
+	}
+	fields, err := c.unseal("camera.sealed", cam.ID[:], sealed, 3)
+	if err != nil {
+		return err
+	}
+	cam.Name, cam.User, cam.Password = string(fields[0]), string(fields[1]), nvr.Secret(fields[2])
+	return nil
+}
+
+func (c *Config) sources(ctx context.Context, tx *sql.Tx, camera nvr.CameraID) ([]nvr.Source, error) {
+	return list(ctx, tx, c.fillSource, `SELECT stream, quality, sealed FROM source
+		WHERE camera = (SELECT num FROM camera WHERE id = ?) ORDER BY place`, camera[:])
+}
+
+func (c *Config) fillSource(scan scan, s *nvr.Source) error {
+	var sealed []byte
+	if err := scan(id(&s.Stream), &s.Quality, bytesOf{&sealed}); err != nil {
+		return err
+	}
+	fields, err := c.unseal("source.sealed", s.Stream[:], sealed, 2)
+	if err != nil {
+		return err
+	}
+	s.URL = string(fields[0])
+	if len(fields[1]) > 0 {
+		s.Pin = fields[1]
+	}
+	return nil
+}
+
+// SaveCamera inserts or replaces a camera with its streams.
+func (c *Config) SaveCamera(ctx context.Context, cam nvr.Camera) error {
+	sealed, err := c.seal("camera.sealed", cam.ID[:], []byte(cam.Name), []byte(cam.User), []byte(cam.Password.Reveal()))
+	if err != nil {
+		return fmt.Errorf("save a camera: %w", err)
+	}
+	return c.db.update(ctx, "save a camera", func(ctx context.Context, tx *sql.Tx) error {
+		var num int64
+		if err := tx.QueryRowContext(ctx, `INSERT INTO camera (id, place, inside, audio, disabled, transport, retention, added, sealed)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET place = excluded.place, inside = excluded.inside,
+			audio = excluded.audio, disabled = excluded.disabled, transport = excluded.transport, retention = excluded.retention,
+			added = excluded.added, sealed = excluded.sealed RETURNING num`,
+			cam.ID[:], cam.Order, cam.Inside, cam.Audio, cam.Disabled, cam.Transport, cam.RetentionDays,
+			storeTime(cam.Added), sealed).Scan(&num); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM source WHERE camera = ?`, num); err != nil {
+			return err
+		}
+		for place, s := range cam.Streams {
+			sealed, err := c.seal("source.sealed", s.Stream[:], []byte(s.URL), s.Pin)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, `INSERT INTO source (stream, camera, place, quality, sealed) VALUES (?, ?, ?, ?, ?)`,
+				s.Stream[:], num, place, s.Quality, sealed); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// RemoveCamera removes a camera and erases its name, addresses and password from
+// the disk. Its footage, gaps and vaults stay. Errors: nvr.ErrNotFound,
+// ErrNotErased.
+func (c *Config) RemoveCamera(ctx context.Context, camera nvr.CameraID) error {
+	return c.erase(ctx, "remove a camera", func(ctx context.Context, tx *sql.Tx) ([][]byte, error) {
+		gone, err := list(ctx, tx, fillBlob, `DELETE FROM source WHERE camera = (SELECT num FROM camera WHERE id = ?) RETURNING sealed`, camera[:])
+		if err != nil {
+			return nil, err
+		}
+		var sealed []byte
+		err = tx.QueryRowContext(ctx, `DELETE FROM camera WHERE id = ? RETURNING sealed`, camera[:]).Scan(bytesOf{&sealed})
+		return append(gone, sealed), err
+	})
+}
