@@ -37,6 +37,9 @@ func openIndex(ctx context.Context, path string, log *slog.Logger) (*Index, erro
 	if err != nil {
 		return nil, err
 	}
+	if err := dropOrphans(path); err != nil {
+		return nil, err
+	}
 	d, err := open(ctx, layout{path: path, synchronous: "NORMAL", cacheKiB: 8 << 10, steps: steps})
 	if err != nil {
 		return nil, err
@@ -52,6 +55,20 @@ func openIndex(ctx context.Context, path string, log *slog.Logger) (*Index, erro
 		return nil, errors.Join(err, d.close(false))
 	}
 	return x, nil
+}
+
+// dropOrphans removes the companions of a database that is not there: SQLite
+// would take the write-ahead log of the old one for that of the new one.
+func dropOrphans(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("remove what is left of an old index: %w", err)
+		}
+	}
+	return nil
 }
 
 // setAside renames a database with its companions, so that it can still be

@@ -3,7 +3,9 @@ package db_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -421,4 +423,42 @@ func TestACancelledCallChangesNothing(t *testing.T) {
 		t.Fatalf("got %v, want context.Canceled", err)
 	}
 	want(t, "nothing", []nvr.Segment(nil))(x.Range(context.Background(), h.stream, noon, noon.Add(time.Hour)))
+}
+
+func TestIndexThatWasRemovedWithoutItsLogIsMadeAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	log := slog.New(slog.DiscardHandler)
+	old, err := db.OpenIndex(t.Context(), path, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := nvr.Segment{Stream: nvr.NewID[nvr.Stream](), Start: time.UnixMilli(1000).UTC(), Duration: time.Minute, Disk: nvr.NewID[nvr.Disk](), Vault: nvr.NewID[nvr.Vault]()}
+	if err := old.Add(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	// As an owner would who was told to delete the index of a box that was killed.
+	wal, err := os.ReadFile(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(path), os.WriteFile(path+"-wal", wal, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := db.OpenIndex(t.Context(), path, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fresh.Close() //nolint:errcheck // a test
+	if !fresh.Fresh() {
+		t.Error("it does not say that it was made anew")
+	}
+	if err := fresh.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if rows, err := fresh.Range(t.Context(), s.Stream, time.UnixMilli(0), time.UnixMilli(1e6)); err != nil || len(rows) != 0 {
+		t.Errorf("the new index holds %v, %v", rows, err)
+	}
 }

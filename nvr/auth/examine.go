@@ -1,0 +1,262 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"lares/nvr"
+	"lares/nvr/vault"
+)
+
+// Alarms in words for the owner.
+const (
+	alarmRoster    = "The list of people on this box was not the one that you signed last. It was put back. Footage recorded in between may open for somebody else."
+	alarmPublic    = "The key of a person on this box is not the one on the list that you signed. Nothing is sealed to it, but somebody changed the box's disk."
+	alarmPerson    = "There is a person on this box who is not on the list that you signed."
+	alarmVaultKey  = "Footage of a day was sealed to a key that you do not have. Somebody with access to the box's disk may have exchanged it."
+	alarmVaultWho  = "Footage of a day was sealed to other people than those on your list."
+	maxCountersign = 4096
+)
+
+// examine compares the stored roster and people with what the person's own
+// secret knows, and puts right what was changed from outside. It may change
+// the person's secret.
+func (s *Service) examine(ctx context.Context, p *proof) error {
+	s.people.Lock()
+	defer s.people.Unlock()
+	return s.examineLocked(ctx, p)
+}
+
+func (s *Service) examineLocked(ctx context.Context, p *proof) error {
+	if p.person.Role != nvr.Owner {
+		return nil
+	}
+	now, err := s.principal(ctx, p.person.ID)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now.Secret, p.person.Secret) { // it was replaced since the proof
+		x, err := openSecret(p.pair, now)
+		if err != nil {
+			return ErrWrong // with a new password
+		}
+		x.TOTP = p.secret.TOTP
+		p.person, p.secret = now, x
+	}
+	if err := s.examineRoster(ctx, p); err != nil {
+		return err
+	}
+	return s.examinePeople(ctx)
+}
+
+func (s *Service) examineRoster(ctx context.Context, p *proof) error {
+	own := p.secret.Roster
+	stored, err := s.store.Roster(ctx)
+	missing := errors.Is(err, nvr.ErrNotFound)
+	if err != nil && !missing {
+		return fmt.Errorf("read roster: %w", err)
+	}
+	ownBody, err := parseRoster(own)
+	if err != nil {
+		return fmt.Errorf("read the roster of an owner: %w", err)
+	}
+	if !missing && sameRoster(own, stored) {
+		if _, err := s.trust.roster(); err == nil {
+			return nil
+		}
+		return s.trust.accept(ctx, stored, ownBody) // the pin was lost or exchanged
+	}
+	if !missing && stored.Version > own.Version && signedBy(stored, ownBody.verifyKeys()) {
+		body, err := parseRoster(stored)
+		if err != nil {
+			return err
+		}
+		return s.adopt(ctx, p, stored, body) // another owner changed it
+	}
+	if err := s.reissue(ctx, p, ownBody, stored.Version); err != nil {
+		return fmt.Errorf("put the roster back: %w", err)
+	}
+	s.alarm(ctx, alarmRoster)
+	return nil
+}
+
+// adopt makes a roster that another owner signed the one that this owner knows.
+func (s *Service) adopt(ctx context.Context, p *proof, raw nvr.Roster, body *rosterBody) error {
+	p.secret.Roster = raw
+	if err := s.saveSecret(ctx, p); err != nil {
+		return err
+	}
+	return s.trust.accept(ctx, raw, body)
+}
+
+// reissue signs the owner's own roster again, above the stored one.
+func (s *Service) reissue(ctx context.Context, p *proof, body *rosterBody, above uint64) error {
+	next := *body
+	next.Number = above + 1
+	next.Previous = rosterHash(p.secret.Roster)
+	next.Created = time.Now().UTC().Truncate(time.Second)
+	return s.publish(ctx, p, &next, nil)
+}
+
+// publish signs a roster as the person, who is an owner, and puts it in force.
+// The owner's secret comes first: were the rest lost, the next login would
+// finish it. Unlockers, unless nil, are replaced with it.
+func (s *Service) publish(ctx context.Context, p *proof, body *rosterBody, unlockers []nvr.Unlocker) error {
+	key, err := vault.SigningKeyFromSeed(p.secret.Sign)
+	if err != nil {
+		return fmt.Errorf("read signing key: %w", nvr.ErrCorrupt)
+	}
+	defer key.Wipe()
+	raw, err := body.sign(p.person.ID, key)
+	if err != nil {
+		return err
+	}
+	p.secret.Roster = raw
+	if p.person.Secret, err = p.secret.seal(p.pair, p.person.ID); err != nil {
+		return err
+	}
+	if err := s.store.SavePrincipal(ctx, p.person, unlockers); err != nil {
+		return fmt.Errorf("store person: %w", err)
+	}
+	if err := s.store.AddRoster(ctx, raw); err != nil {
+		return fmt.Errorf("store roster: %w", err)
+	}
+	return s.trust.accept(ctx, raw, body)
+}
+
+func (s *Service) saveSecret(ctx context.Context, p *proof) error {
+	sealed, err := p.secret.seal(p.pair, p.person.ID)
+	if err != nil {
+		return err
+	}
+	p.person.Secret = sealed
+	if err := s.store.SavePrincipal(ctx, p.person, nil); err != nil {
+		return fmt.Errorf("store person: %w", err)
+	}
+	return nil
+}
+
+// examinePeople compares the stored principals with the roster. Vaults are
+// sealed to the roster's keys only, so this is about reporting.
+func (s *Service) examinePeople(ctx context.Context) error {
+	body, err := s.trust.roster()
+	if err != nil {
+		return err
+	}
+	people, err := s.store.Principals(ctx)
+	if err != nil {
+		return fmt.Errorf("load people: %w", err)
+	}
+	for _, p := range people {
+		m, ok := body.member(p.ID)
+		switch {
+		case !ok && p.Revoked.IsZero():
+			s.alarm(ctx, alarmPerson)
+		case ok && (!bytes.Equal(m.Public, p.Public) || m.Kind != p.Kind || m.Role != p.Role):
+			s.alarm(ctx, alarmPublic)
+		}
+	}
+	return nil
+}
+
+// countersignSoon checks and signs the vaults that were made while no owner was
+// there. It goes on behind the login: each signature is a durable write.
+func (s *Service) countersignSoon(ctx context.Context, sess *Session, p proof) {
+	if sess.role != nvr.Owner {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	key, err := vault.SigningKeyFromSeed(p.secret.Sign)
+	if err != nil {
+		s.log.WarnContext(ctx, "cannot countersign vaults", slog.Any("error", err))
+		return
+	}
+	s.background.Go(func() {
+		defer key.Wipe()
+		if err := s.countersign(ctx, sess, key); err != nil && !errors.Is(err, nvr.ErrLocked) {
+			s.log.WarnContext(ctx, "cannot countersign vaults", slog.Any("error", err))
+		}
+	})
+}
+
+func (s *Service) countersign(ctx context.Context, sess *Session, key *vault.SigningKey) error {
+	vaults, err := s.store.UnsignedVaults(ctx, maxCountersign)
+	if err != nil {
+		return fmt.Errorf("list unsigned vaults: %w", err)
+	}
+	for _, v := range vaults {
+		select {
+		case <-s.closing:
+			return nil // the rest comes after the next login
+		default:
+		}
+		problem, err := s.checkVault(ctx, sess, v)
+		if errors.Is(err, nvr.ErrDestroyed) || errors.Is(err, nvr.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if problem != "" {
+			s.alarm(ctx, problem)
+			continue
+		}
+		sig, err := key.Sign(vaultDomain, vaultBody(v))
+		if err != nil {
+			return fmt.Errorf("sign vault: %w", err)
+		}
+		if err := s.store.SignVault(ctx, v.ID, sig); err != nil && !errors.Is(err, nvr.ErrNotFound) {
+			return fmt.Errorf("store signature: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkVault opens the owner's own grant, which must give the key to which the
+// box sealed, and compares those who hold grants with the roster that the
+// vault names, as far as that is the one in force.
+func (s *Service) checkVault(ctx context.Context, sess *Session, v nvr.Vault) (problem string, err error) {
+	keys, _ := sess.use(v.ID)
+	if keys == nil {
+		return "", nvr.ErrLocked
+	}
+	s.vaultMu.RLock()
+	pair, err := s.openVault(ctx, keys, v.ID)
+	s.vaultMu.RUnlock()
+	switch {
+	case errors.Is(err, nvr.ErrCorrupt) || errors.Is(err, nvr.ErrForbidden):
+		if sess.Locked() {
+			return "", nvr.ErrLocked
+		}
+		return alarmVaultKey, nil
+	case err != nil:
+		return "", err
+	}
+	pair.Wipe()
+	body, err := s.trust.roster()
+	if err != nil {
+		return "", err
+	}
+	if v.Roster != body.Number {
+		return "", nil
+	}
+	grants, err := s.store.Grants(ctx, v.ID)
+	if err != nil {
+		return "", fmt.Errorf("read grants: %w", err)
+	}
+	entitled := body.entitled(v.Camera)
+	if len(grants) != len(entitled) {
+		return alarmVaultWho, nil
+	}
+	for _, g := range grants {
+		if !slices.ContainsFunc(entitled, func(m member) bool { return m.ID == g.Principal }) {
+			return alarmVaultWho, nil
+		}
+	}
+	return "", nil
+}
