@@ -39,7 +39,7 @@ func layers() []layer {
 		{path: "nvr", never: []string{"os", "net", "net/http", "database/sql", "os/exec", "log"}, why: "the vocabulary is imported by all, so it does no I/O and needs nobody"},
 		{path: "nvr/cmaf", ours: []string{"nvr"}, mods: []string{bluenviron + "mediacommon"}, never: []string{"os", "net", "net/http"}, why: "writing fragments is arithmetic on bytes that recorder and ui share"},
 		{
-			path: "nvr/camera", ours: []string{"nvr"}, mods: []string{bluenviron, pion + "rtp", pion + "rtcp", pion + "sdp", xSync},
+			path: "nvr/camera", ours: []string{"nvr"}, mods: []string{bluenviron, "github.com/abema/go-mp4", pion + "rtp", pion + "rtcp", pion + "sdp", xSync},
 			never: []string{"database/sql"}, why: "a camera is a source of frames and knows neither disk nor pages",
 		},
 		{
@@ -66,7 +66,7 @@ func layers() []layer {
 			path: "homekit", ours: []string{"nvr", "nvr/media"}, mods: []string{"github.com/brutella/hap", pion},
 			never: []string{"database/sql"}, why: "HomeKit is one reader of the stream among others",
 		},
-		{path: "cmd", ours: []string{"..."}, mods: []string{xSys, "golang.org/x/term", xSync}, why: "cmd wires and has no logic of its own"},
+		{path: "cmd", ours: []string{"..."}, mods: []string{xSys, "golang.org/x/term", xSync, "github.com/pquerna/otp"}, why: "cmd wires and has no logic of its own"},
 		{path: "packaging", why: "packaging holds no Go logic"},
 	}
 }

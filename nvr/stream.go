@@ -81,6 +81,7 @@ func (s *Stream) Publish(f *Frame) {
 	s.bytes += cost(f)
 	if f.Key {
 		s.keys = append(s.keys, seq)
+		s.landLocked(seq)
 	}
 	s.params = f.Params
 	s.state = StreamState{Up: true, Last: f.Time()}
@@ -173,6 +174,17 @@ func (s *Stream) dropLocked() {
 	}
 }
 
+// landLocked gives holding readers that wait for a key frame this one, so that
+// it is held for them from now on.
+func (s *Stream) landLocked(key uint64) {
+	for r := range s.readers {
+		if r.hold && r.seeking {
+			r.missed += int(key - r.next)
+			r.next, r.seeking = key, false
+		}
+	}
+}
+
 func (s *Stream) wakeLocked() {
 	for r := range s.readers {
 		select {
@@ -201,6 +213,7 @@ type Reader struct {
 	// Guarded by s.mu.
 	next    uint64 // sequence number of the next frame
 	seeking bool   // waits for a key frame
+	missed  int    // frames that were lost before next
 }
 
 // NewReader returns a reader that begins with a key frame. Close it.
@@ -277,7 +290,8 @@ func (r *Reader) Poll() (f *Frame, missed int, err error) {
 		return nil, 0, nil
 	}
 	f = s.frames.at(r.next)
-	missed = int(r.next - from)
+	missed = r.missed + int(r.next-from)
+	r.missed = 0
 	r.next++
 	if r.hold && s.bytes > s.window {
 		s.evictLocked()

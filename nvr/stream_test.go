@@ -117,6 +117,18 @@ func TestHoldingReaderKeepsTheWindowUpToTheCap(t *testing.T) {
 	}
 }
 
+func TestHoldingReaderThatWaitsGetsTheFirstKeyFrame(t *testing.T) {
+	s := nvr.NewStream(nvr.StreamID{1}, nvr.StreamConfig{Window: 100 << 10, Hold: 400 << 10})
+	r := s.NewReader(nvr.ReaderOptions{Hold: true})
+	defer r.Close()
+	publish(s, 0, 300) // more than the window, before the reader looks
+	for want := range 300 {
+		if n, missed := next(t, r); n != want || missed != 0 {
+			t.Fatalf("got picture %d after %d missed, want %d", n, missed, want)
+		}
+	}
+}
+
 // A reader that stalls for 40 s must not cost another reader a single frame.
 func TestStalledReaderCostsNobodyAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
