@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+
+	"lares/cmd/lares/internal/console"
+)
+
+func (p *program) setup(ctx context.Context, args []string) error {
+	var data, owner, passwordFile, recoveryOut, totpOut string
+	var without bool
+	fs := p.flags("setup", &data)
+	fs.StringVar(&owner, "owner", "", "name of the owner")
+	fs.StringVar(&passwordFile, "password-file", "", "file with the owner's password")
+	fs.StringVar(&recoveryOut, "recovery-out", "", "new file for the recovery key: print it, then destroy it")
+	fs.StringVar(&totpOut, "totp-out", "", "new file for the secret of the authenticator app")
+	fs.BoolVar(&without, "without-second-factor", false, "the password alone is enough (it is logged)")
+	if words, err := parse(fs, args); err != nil {
+		return err
+	} else if len(words) > 0 || owner == "" || passwordFile == "" || recoveryOut == "" {
+		return usageError{"--owner, --password-file and --recovery-out are needed"}
+	}
+	if without == (totpOut != "") {
+		return usageError{"choose --totp-out or --without-second-factor"}
+	}
+	password, err := readSecret(passwordFile)
+	if err != nil {
+		return err
+	}
+	// First, so that no owner is made whose keys could not be written down.
+	for _, name := range []string{recoveryOut, totpOut} {
+		if _, err := os.Lstat(name); name != "" && err == nil {
+			return fmt.Errorf("%s exists: name a new file", name)
+		}
+	}
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	return p.with(ctx, data, func(c *console.Client) error {
+		in := console.SetupRequest{Name: owner, Password: password, SecondFactor: !without}
+		var out console.SetupAnswer
+		if err := c.Call(ctx, http.MethodPost, "/setup", in, &out); err != nil {
+			return err
+		}
+		if err := writeSecret(recoveryOut, out.RecoveryKey); err != nil {
+			return err
+		}
+		if totpOut != "" {
+			if err := writeSecret(totpOut, out.TOTPURL); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(p.stdout, "%s owns this box now. Print the recovery key in %s, put it in a safe place and destroy the file:\n"+
+			"without password and recovery key nobody can open the footage again.\n", owner, recoveryOut)
+		return nil
+	})
+}
+
+func (p *program) setupCode(ctx context.Context, args []string) error {
+	var data string
+	if _, err := parse(p.flags("setup-code", &data), args); err != nil {
+		return err
+	}
+	return p.with(ctx, data, func(c *console.Client) error {
+		var out console.SetupCode
+		if err := c.Call(ctx, http.MethodPost, "/setup-code", nil, &out); err != nil {
+			return err
+		}
+		fmt.Fprintf(p.stdout, "One-time code  %s   (until %s)\n", out.Code, out.Expires.Local().Format("15:04"))
+		return nil
+	})
+}
+
+func (p *program) resetOwner(ctx context.Context, args []string) error {
+	var data string
+	var yes bool
+	fs := p.flags("reset-owner", &data)
+	fs.BoolVar(&yes, "yes", false, "do it")
+	if _, err := parse(fs, args); err != nil {
+		return err
+	}
+	if !yes {
+		return usageError{"all people, their passwords and keys are forgotten. Cameras and settings stay. What was recorded until now\n" +
+			"can then be opened with the printed recovery key only. If that is meant, add --yes"}
+	}
+	return p.with(ctx, data, func(c *console.Client) error {
+		if err := c.Call(ctx, http.MethodPost, "/reset-owner", nil, nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(p.stdout, "Done. Open the page and set up an owner; 'lares setup-code' gives the one-time code.")
+		return nil
+	})
+}
