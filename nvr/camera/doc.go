@@ -1,0 +1,16 @@
+// Package camera pulls the cameras of the house: one [Supervisor] per camera
+// connects over RTSP, turns RTP into access units, gives them the wall time
+// and publishes them to the [nvr.Stream] of each source, again and again until
+// its context ends. A [Fleet] holds the supervisors of all cameras.
+//
+// It owns the connections, the mapping of camera clocks to the time of the
+// house, reconnecting and the measured health. It knows neither disk nor HTTP.
+//
+// Cameras are hostile input: everything that comes from one is bounded and
+// checked, and a medium that cannot be used is left out and named instead of
+// failing the camera. gortsplib calls back from its read loops; what happens
+// there is short, never waits, and a panic in it ends the connection only.
+//
+// All exported methods of Fleet and Supervisor may be called from any
+// goroutine. A [Feed] belongs to one supervisor at a time.
+package camera

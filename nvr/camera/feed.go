@@ -1,0 +1,151 @@
+package camera
+
+import (
+	"bytes"
+	"sync"
+	"time"
+
+	"lares/nvr"
+)
+
+// Feed is a stream together with what must outlive a supervisor, so that a
+// change of settings continues where it stopped: the number of the run, the
+// parameters in force, why there are no pictures. A Feed belongs to one
+// supervisor at a time.
+type Feed struct {
+	stream *nvr.Stream
+
+	mu      sync.Mutex
+	run     uint64
+	params  *nvr.Params
+	pending *nvr.Break // for the first frame of the next run; nil: nothing was missed
+	inRun   bool       // a run is on: its first frame was published
+	lastDTS int64
+	audio   audioState
+	health  health
+	notes   []string
+}
+
+// audioState is the order of the sound within a run.
+type audioState struct {
+	begun   bool
+	lastDTS int64
+}
+
+// NewFeed returns a feed into the stream.
+func NewFeed(stream *nvr.Stream) *Feed { return &Feed{stream: stream} }
+
+// Stream returns the stream that the feed fills.
+func (f *Feed) Stream() *nvr.Stream { return f.stream }
+
+// down ends the run, if one is on, and says why there are no pictures now. The
+// break that the next run begins with keeps the cause that ended this one; the
+// state of the stream shows the newest.
+func (f *Feed) down(now time.Time, cause nvr.Cause, detail string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.endRunLocked(now, cause, detail)
+	f.health.reset()
+	f.stream.SetDown(nvr.Break{Since: f.pending.Since, Cause: cause, Detail: detail})
+}
+
+func (f *Feed) endRunLocked(now time.Time, cause nvr.Cause, detail string) {
+	if f.pending == nil {
+		f.pending = &nvr.Break{Since: now, Cause: cause, Detail: detail}
+		if f.inRun {
+			f.pending.Since = nvr.TickTime(f.lastDTS)
+		}
+	} else if f.pending.Cause == nvr.CauseUnknown {
+		f.pending = &nvr.Break{Since: f.pending.Since, Cause: cause, Detail: detail}
+	}
+	f.inRun = false
+}
+
+// stepped ends the run because the time line broke while pictures kept coming.
+func (f *Feed) stepped(detail string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.inRun {
+		f.endRunLocked(time.Time{}, nvr.ClockStep, detail)
+	}
+}
+
+// running reports whether a run is on.
+func (f *Feed) running() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.inRun
+}
+
+// publishVideo hands a picture over; the first one of a run must be Key. It
+// fills in Run, Break and Params and keeps the DTS growing. It reports whether
+// the picture began a run.
+func (f *Feed) publishVideo(frame *nvr.Frame, params *nvr.Params, mono time.Duration) (began bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.inRun {
+		f.run++
+		frame.Break, f.pending = f.pending, nil
+		f.inRun, began = true, true
+		f.audio = audioState{}
+	} else if frame.DTS <= f.lastDTS {
+		frame.DTS = f.lastDTS + 1
+	}
+	f.lastDTS = frame.DTS
+	if f.params == nil || frame.Key && !equalParams(f.params, params) {
+		f.params = params
+	}
+	frame.Run, frame.Params = f.run, f.params
+	f.health.add(sample{at: mono, size: len(frame.Data), image: true}, frame.Key)
+	f.stream.Publish(frame)
+	return began
+}
+
+// publishSound hands a block of sound over if a run is on.
+func (f *Feed) publishSound(frame *nvr.Frame, mono time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.inRun || f.params.Audio == nvr.NoCodec || f.audio.begun && frame.DTS <= f.audio.lastDTS {
+		return
+	}
+	f.audio = audioState{begun: true, lastDTS: frame.DTS}
+	frame.Run, frame.Params = f.run, f.params
+	f.health.add(sample{at: mono, size: len(frame.Data)}, false)
+	f.stream.Publish(frame)
+}
+
+func equalParams(a, b *nvr.Params) bool {
+	return a.Video == b.Video && bytes.Equal(a.VPS, b.VPS) && bytes.Equal(a.SPS, b.SPS) && bytes.Equal(a.PPS, b.PPS) &&
+		a.Width == b.Width && a.Height == b.Height && a.Audio == b.Audio &&
+		bytes.Equal(a.AudioConfig, b.AudioConfig) && a.SampleRate == b.SampleRate && a.Channels == b.Channels
+}
+
+func (f *Feed) setNotes(notes []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.notes = notes
+}
+
+// status returns the health of the stream at a moment of the monotonic clock.
+func (f *Feed) status(source nvr.Source, mono time.Duration) nvr.StreamStatus {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := nvr.StreamStatus{
+		Source: source, State: f.stream.State(), Params: f.params,
+		Notes: append([]string(nil), f.notes...),
+	}
+	if f.inRun {
+		s.FrameRate, s.BitRate, s.GOP = f.health.rates(mono)
+	}
+	return s
+}
+
+// connecting says that the first connection is on its way, unless something
+// better is known.
+func (f *Feed) connecting(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pending == nil {
+		f.stream.SetDown(nvr.Break{Since: now, Detail: "connecting"})
+	}
+}
