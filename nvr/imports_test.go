@@ -67,6 +67,10 @@ func layers() []layer {
 			never: []string{"database/sql"}, why: "HomeKit is one reader of the stream among others",
 		},
 		{path: "cmd", ours: []string{"..."}, mods: []string{xSys, "golang.org/x/term", xSync, "github.com/pquerna/otp"}, why: "cmd wires and has no logic of its own"},
+		{
+			path: "cmd/lares/internal/bench", ours: []string{"..."}, mods: []string{bluenviron, pion, xSys, xSync},
+			why: "the benchmark holds Lares against programs made of the same libraries; nothing imports it",
+		},
 		{path: "packaging", why: "packaging holds no Go logic"},
 	}
 }
