@@ -1,0 +1,120 @@
+package ui
+
+import (
+	"net/http"
+	"time"
+
+	"lares/nvr/auth"
+)
+
+// rule says who may call a route at all.
+type rule uint8
+
+const (
+	// loggedIn is the zero value, so that a rule that was forgotten closes.
+	loggedIn  rule = iota
+	open           // anybody: the list of these is a test
+	unclaimed      // anybody, until the box has an owner
+)
+
+// kind says how a route answers.
+type kind uint8
+
+const (
+	page   kind = iota // HTML; errors are pages
+	api                // JSON or media at once; errors are JSON
+	stream             // as api, without a limit in time, until the session ends
+)
+
+type handler func(c *call) error
+
+// route is one line of the table.
+type route struct {
+	pattern string // of http.ServeMux
+	handle  handler
+	rule    rule
+	// action is what Authorize is asked, about the {camera} of the pattern if
+	// there is one. Empty: being logged in is enough.
+	action   auth.Action
+	kind     kind
+	patience time.Duration // how long the answer may take; usual if 0
+}
+
+func (rt route) limit() time.Duration {
+	if rt.patience > 0 {
+		return rt.patience
+	}
+	return usual
+}
+
+// routes is the table of everything that the web interface answers.
+func (s *Server) routes() []route {
+	const probing = 60 * time.Second // two streams, each tried once
+	return []route{
+		{pattern: "GET /healthz", handle: s.health, rule: open, kind: api},
+		{pattern: "GET /ca.crt", handle: s.authority, rule: open, kind: api},
+		{pattern: "GET /help/certificate", handle: s.certificateHelp, rule: open},
+		{pattern: "GET /static/", handle: s.staticFile, rule: open, kind: api},
+		{pattern: "GET /login", handle: s.loginForm, rule: open},
+		{pattern: "POST /login", handle: s.login, rule: open},
+
+		{pattern: "GET /setup", handle: s.setupForm, rule: unclaimed},
+		{pattern: "POST /setup/code", handle: s.setupCode, rule: unclaimed},
+		{pattern: "POST /setup/owner", handle: s.setupOwner, rule: unclaimed},
+		{pattern: "POST /setup/recovery", handle: s.setupRecovery, rule: unclaimed},
+		{pattern: "POST /setup/factor", handle: s.setupFactor, rule: unclaimed},
+
+		{pattern: "GET /{$}", handle: s.home},
+		{pattern: "GET /welcome", handle: s.welcome, action: auth.ActSettings},
+		{pattern: "POST /logout", handle: s.logout},
+		{pattern: "GET /unlock", handle: s.unlockForm},
+		{pattern: "POST /unlock", handle: s.unlock},
+		{pattern: "GET /account", handle: s.account, action: auth.ActAccount},
+		{pattern: "POST /account/password", handle: s.changePassword, action: auth.ActAccount},
+		{pattern: "POST /account/revoke", handle: s.revoke, action: auth.ActAccount},
+
+		{pattern: "GET /cameras/new", handle: s.newCameraForm, action: auth.ActCameras},
+		{pattern: "POST /cameras/new", handle: s.askCamera, action: auth.ActCameras, patience: probing},
+		{pattern: "POST /cameras/new/add", handle: s.addCamera, action: auth.ActCameras},
+		{pattern: "POST /cameras/new/change", handle: s.changeCamera, action: auth.ActCameras},
+		{pattern: "GET /cameras/{camera}", handle: s.cameraPage, action: auth.ActLive},
+		{pattern: "GET /cameras/{camera}/settings", handle: s.settingsForm, action: auth.ActCameras},
+		{pattern: "POST /cameras/{camera}/settings", handle: s.saveSettings, action: auth.ActCameras},
+		{pattern: "POST /cameras/{camera}/remove", handle: s.removeCamera, action: auth.ActCameras},
+		{pattern: "POST /cameras/{camera}/retry", handle: s.retryCamera, action: auth.ActCameras},
+
+		{pattern: "GET /api/v1/cameras", handle: s.listCameras, kind: api},
+		{pattern: "GET /api/v1/live/{camera}", handle: s.live, action: auth.ActLive, kind: stream},
+		{pattern: "GET /api/v1/cameras/{camera}/timeline", handle: s.timeline, action: auth.ActReplay, kind: api},
+		{pattern: "GET /api/v1/cameras/{camera}/index", handle: s.playIndex, action: auth.ActReplay, kind: api},
+		{pattern: "GET /api/v1/cameras/{camera}/init/{segment}", handle: s.playInit, action: auth.ActReplay, kind: api},
+		{pattern: "GET /api/v1/cameras/{camera}/media", handle: s.playMedia, action: auth.ActReplay, kind: stream},
+		{pattern: "GET /api/v1/cameras/{camera}/export.mp4", handle: s.export, action: auth.ActExport, kind: stream},
+		{pattern: "POST /api/v1/csp", handle: s.policyReport, kind: api},
+
+		{pattern: "/", handle: s.nothing, rule: open},
+	}
+}
+
+// health says that the box answers, and nothing else.
+func (s *Server) health(c *call) error {
+	c.w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = c.w.Write([]byte("ok\n")) // a client that left is not our problem
+	return nil
+}
+
+func (s *Server) staticFile(c *call) error {
+	s.static.ServeHTTP(c.w, c.r)
+	return nil
+}
+
+func (s *Server) nothing(*call) error {
+	return &problem{status: http.StatusNotFound, code: "not-found", text: "error.not_found"}
+}
+
+// policyReport counts; what a page tried is in the browser's own console.
+func (s *Server) policyReport(c *call) error {
+	s.reports.Add(1)
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,63 @@
+package ui
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"lares/nvr/auth"
+	"lares/ui/text"
+)
+
+const (
+	// cookieName begins with __Host-: browsers then take it only over HTTPS,
+	// from this host and for all paths (RFC 6265bis section 4.1.3.2).
+	cookieName      = "__Host-lares"
+	setupCookieName = "__Host-lares-setup"
+	// cookieLife is longer than a session lasts without use; the box decides.
+	cookieLife = 400 * 24 * time.Hour
+)
+
+// session returns who asks. Error: auth.ErrNoSession.
+func (s *Server) session(c *call) (*auth.Session, error) {
+	cookie, err := c.r.Cookie(cookieName)
+	if err != nil {
+		return nil, auth.ErrNoSession
+	}
+	return s.cfg.Auth.Resume(c.r.Context(), cookie.Value, c.addr())
+}
+
+// setCookie sets a cookie that only this box gets and no script can read; an
+// empty value removes it.
+func setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	age := int(life.Seconds())
+	if value == "" {
+		age = -1
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: age,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+	})
+}
+
+// device names the browser in words, from what it says about itself.
+func device(t *text.Catalogue, r *http.Request) string {
+	agent := r.UserAgent()
+	find := func(pairs ...string) string {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if strings.Contains(agent, pairs[i]) {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+	// The order matters: each browser also names those that it is like.
+	browser := find("Firefox/", "Firefox", "FxiOS/", "Firefox", "Edg", "Edge", "OPR/", "Opera",
+		"CriOS/", "Chrome", "Chrome/", "Chrome", "Safari/", "Safari")
+	system := find("iPhone", "iPhone", "iPad", "iPad", "Android", "Android", "Windows", "Windows",
+		"Mac OS X", "Mac", "CrOS", "Chromebook", "Linux", "Linux")
+	if browser == "" || system == "" {
+		return t.T("device.unknown")
+	}
+	return t.T("device.on", "browser", browser, "system", system)
+}

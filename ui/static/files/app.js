@@ -1,0 +1,22 @@
+// What every page loads.
+import './day.js';
+import './live.js';
+import './player.js';
+import './camera.js'; // uses those above
+import { watchStatus } from './status.js';
+import { localise } from './text.js';
+
+localise(document);
+watchStatus();
+
+document.addEventListener('click', (e) => {
+  if (/** @type {Element} */ (e.target).closest('[data-action="print"]')) window.print();
+});
+
+document.addEventListener('submit', (e) => {
+  const form = /** @type {HTMLFormElement} */ (e.target);
+  const button = form.querySelector('button:not([type])');
+  if (!form.dataset.busy || !button) return;
+  button.textContent = form.dataset.busy;
+  button.setAttribute('disabled', '');
+});

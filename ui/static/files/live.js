@@ -1,0 +1,187 @@
+// <lares-live camera quality [sound]>: the picture of now.
+import { ask, randomID, Refusal, sleep } from './api.js';
+import { Feed, Unplayable, newVideo, plays, supported } from './mse.js';
+import { hms, t } from './text.js';
+
+const target = 0.15; // seconds behind the newest frame
+const far = 1.2; // seconds behind, from which it jumps
+const silence = 6000; // ms without data after which it asks again
+const keep = 8; // seconds of the past in the buffer
+
+export class LaresLive extends HTMLElement {
+  static observedAttributes = ['quality', 'sound', 'paused'];
+
+  #video = newVideo();
+  #still = document.createElement('canvas');
+  #say = document.createElement('p');
+  #seen = false;
+  #view = randomID(); // one line in the record of who looked for each page
+  #lastPicture = 0;
+  /** @type {AbortController | null} */
+  #running = null;
+  #watch = new IntersectionObserver((entries) => {
+    this.#seen = entries[entries.length - 1].isIntersecting;
+    this.#update();
+  });
+  #visible = () => this.#update();
+
+  connectedCallback() {
+    this.#say.className = 'say';
+    this.#say.setAttribute('role', 'status');
+    this.replaceChildren(this.#still, this.#video, this.#say);
+    this.#watch.observe(this);
+    document.addEventListener('visibilitychange', this.#visible);
+  }
+
+  disconnectedCallback() {
+    this.#watch.disconnect();
+    document.removeEventListener('visibilitychange', this.#visible);
+    this.#stop();
+  }
+
+  attributeChangedCallback() {
+    this.#stop();
+    this.#update();
+  }
+
+  /** Runs while somebody can see it. */
+  #update() {
+    const wanted = this.isConnected && this.#seen && !this.hasAttribute('paused') && document.visibilityState === 'visible';
+    if (wanted && !this.#running) {
+      this.#running = new AbortController();
+      this.#run(this.#running.signal);
+    } else if (!wanted) {
+      this.#stop();
+    }
+  }
+
+  #stop() {
+    this.#running?.abort();
+    this.#running = null;
+  }
+
+  /** Asks again and again, with patience. @param {AbortSignal} signal */
+  async #run(signal) {
+    let wait = 500;
+    while (!signal.aborted) {
+      this.#state('connecting', this.#lastPicture ? t('js.ago', { time: hms(this.#lastPicture) }) : t('js.connecting'));
+      const began = performance.now();
+      try {
+        await this.#once(signal);
+        wait = 500;
+      } catch (err) {
+        if (signal.aborted) break;
+        if (!(await this.#refused(err))) return;
+      }
+      this.#freeze();
+      if (performance.now() - began > 10000) wait = 500;
+      await sleep(wait, signal);
+      wait = Math.min(wait * 2, 15000);
+    }
+    this.#freeze();
+  }
+
+  /** Says what is wrong; false if asking again is of no use. @param {unknown} err */
+  async #refused(err) {
+    if (err instanceof Unplayable) {
+      if (this.getAttribute('quality') === 'main' && this.hasAttribute('has-sub')) {
+        this.dispatchEvent(new CustomEvent('lares-codec', { detail: err.instead, bubbles: true }));
+        this.setAttribute('quality', 'sub');
+        return false;
+      }
+      this.#state('refused', err.message);
+      return false;
+    }
+    const said = err instanceof Refusal ? err.message : t('js.offline');
+    const ago = this.#lastPicture ? ` ${t('js.ago', { time: hms(this.#lastPicture) })}` : '';
+    this.#state('waiting', said + ago);
+    return !(err instanceof Refusal) || ![0, 401, 403, 404].includes(err.status);
+  }
+
+  /** Shows the stream until it ends. @param {AbortSignal} outer */
+  async #once(outer) {
+    if (!supported) throw new Refusal(0, 'browser', t('js.no_mse'));
+    const stop = new AbortController();
+    const signal = AbortSignal.any([outer, stop.signal]);
+    const query = new URLSearchParams({ quality: this.getAttribute('quality') ?? 'sub', view: this.#view });
+    if (this.hasAttribute('sound')) query.set('sound', '1');
+    const answer = await ask(`/api/v1/live/${this.getAttribute('camera')}?${query}`, { signal });
+    const codecs = answer.headers.get('X-Lares-Codecs') ?? '';
+    if (!plays(codecs)) {
+      stop.abort();
+      throw new Unplayable(codecs);
+    }
+    const start = Number(answer.headers.get('X-Lares-Start')) / 90000;
+    const feed = await Feed.open(this.#video, codecs, -start);
+    this.#video.muted = !this.hasAttribute('sound');
+    const chase = setInterval(() => this.#chase(feed, start), 200);
+    let dog = setTimeout(() => stop.abort(), silence);
+    this.#firstPicture(signal);
+    try {
+      const reader = /** @type {ReadableStream<Uint8Array>} */ (answer.body).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        clearTimeout(dog);
+        dog = setTimeout(() => stop.abort(), silence);
+        await feed.append(/** @type {Uint8Array<ArrayBuffer>} */ (value));
+        if (this.#video.paused) this.#video.play().catch(() => { this.#video.muted = true; });
+      }
+    } finally {
+      clearInterval(chase);
+      clearTimeout(dog);
+      stop.abort();
+      this.#freeze();
+      feed.close();
+    }
+  }
+
+  /** @param {AbortSignal} signal */
+  #firstPicture(signal) {
+    const shown = () => {
+      if (signal.aborted) return;
+      this.#state('playing', '');
+      this.dispatchEvent(new CustomEvent('lares-picture', { bubbles: true }));
+    };
+    if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(shown);
+    else this.#video.addEventListener('playing', shown, { once: true, signal });
+  }
+
+  /** Keeps close to the newest frame and over the holes. @param {Feed} feed @param {number} start */
+  #chase(feed, start) {
+    const video = this.#video;
+    const b = feed.buffer.buffered;
+    if (b.length === 0) return;
+    const end = b.end(b.length - 1);
+    const lag = end - video.currentTime;
+    this.#lastPicture = (start + video.currentTime) * 1000;
+    if (lag > far || video.currentTime < b.start(b.length - 1) - 0.1) {
+      video.currentTime = Math.max(end - target, b.start(b.length - 1));
+      video.playbackRate = 1;
+    } else if (lag > 2.5 * target) {
+      video.playbackRate = 1.1;
+    } else if (lag < target / 2) {
+      video.playbackRate = 0.95;
+    } else {
+      video.playbackRate = 1;
+    }
+    feed.trim(keep).catch(() => {});
+  }
+
+  /** Keeps the last picture when the video goes away, so that nothing turns black. */
+  #freeze() {
+    const { videoWidth: width, videoHeight: height } = this.#video;
+    if (width === 0 || this.#video.readyState < 2) return;
+    this.#still.width = width;
+    this.#still.height = height;
+    this.#still.getContext('2d')?.drawImage(this.#video, 0, 0);
+  }
+
+  /** @param {string} state @param {string} text */
+  #state(state, text) {
+    this.dataset.state = state;
+    this.#say.textContent = text;
+  }
+}
+
+customElements.define('lares-live', LaresLive);

@@ -1,0 +1,32 @@
+// Keeps the sentences about recording true while a page is open.
+import { json } from './api.js';
+import { short, t } from './text.js';
+
+const every = 3000; // ms
+
+/** @param {{recording: boolean, starting?: boolean, since: number, cause: string}} r @param {HTMLElement} line */
+function show(r, line) {
+  line.dataset.state = r.recording ? 'on' : r.starting ? 'starting' : 'off';
+  const cause = t(`cause.${r.cause || 'unknown'}`);
+  const said = r.recording ? t('state.recording')
+    : r.starting ? t('state.starting') : r.since ? t('state.not_since', { time: short(r.since), cause }) : t('state.not', { cause });
+  const words = line.lastElementChild;
+  if (words && words.textContent !== said) words.textContent = said;
+}
+
+async function look() {
+  if (document.visibilityState !== 'visible') return;
+  const got = await json('/api/v1/cameras').catch(() => null);
+  for (const camera of got?.cameras ?? []) {
+    for (const line of document.querySelectorAll(`[data-camera="${camera.id}"] .state`)) {
+      show(camera.recording, /** @type {HTMLElement} */ (line));
+    }
+  }
+}
+
+/** Starts looking, if the page shows a camera. */
+export function watchStatus() {
+  if (!document.querySelector('[data-camera] .state')) return;
+  setInterval(look, every);
+  document.addEventListener('visibilitychange', look);
+}

@@ -1,0 +1,199 @@
+// Package view draws the pages of the web UI. Its components take plain values
+// and decide nothing; all text comes from the catalogue in [Page].
+//
+// The package holds no state: everything here may be used from any goroutine.
+package view
+
+import (
+	"strconv"
+	"time"
+
+	"lares/ui/text"
+)
+
+// Page is what every page needs.
+type Page struct {
+	Text   *text.Catalogue
+	Static func(name string) string
+	Title  string
+	Tab    string   // the entry of the navigation that is marked: "cameras", "account" or "help"
+	User   string   // name of who is logged in; empty for nobody
+	Locked bool     // logged in, but the keys of the footage are gone from memory
+	Notice string   // good news of the last action
+	Alarms []string // what the owner must know at once
+}
+
+// T returns a text of the catalogue.
+func (p Page) T(id string, args ...string) string { return p.Text.T(id, args...) }
+
+// scriptTexts are the texts that the modules use.
+func (p Page) scriptTexts() map[string]string { return p.Text.Script("js.", "cause.", "state.") }
+
+// Form is a form that was sent and has to be shown again.
+type Form struct {
+	Error string // a sentence above the form
+	// Field is the name of the input that is wrong; empty if it is none in particular.
+	Field string
+	// Values of the inputs by name; never a password.
+	Values map[string]string
+}
+
+func (f Form) wrong(field string) string {
+	if f.Error != "" && f.Field == field {
+		return "true"
+	}
+	return "false"
+}
+
+// State says whether a camera is being recorded.
+type State struct {
+	Recording bool
+	Starting  bool // it was added a moment ago
+	Since     time.Time
+	Cause     string // in words
+	Detail    string // what to do
+}
+
+// word is the state for style sheets.
+func (s State) word() string {
+	switch {
+	case s.Recording:
+		return "on"
+	case s.Starting:
+		return "starting"
+	}
+	return "off"
+}
+
+// Camera is a camera on a page.
+type Camera struct {
+	ID      string
+	Name    string
+	Inside  bool
+	Sound   bool
+	HasSub  bool
+	Refused bool // rejected the password; waits for the owner
+	State   State
+	Streams []Stream
+}
+
+// Stream is one stream of a camera in words.
+type Stream struct {
+	Title string // "Main picture"
+	Facts string // "H.265, 2560 × 1440, 20 pictures a second, 3.1 Mbit/s"
+	URL   string
+	Notes []string
+}
+
+// Login is the page that asks for name and password.
+type Login struct {
+	Form
+	Next string
+}
+
+// Setup is a step of the first run.
+type Setup struct {
+	Form
+	Step int // 1 to 4
+	// Of step 4, the second factor.
+	Secret  string
+	QR      QR
+	AuthURL string
+	// Of step 3, the recovery key.
+	Groups []string
+	Ask    [2]int // which groups to type back, from 1
+}
+
+// QR is a QR code as a path of unit squares.
+type QR struct {
+	Size int
+	Path string
+}
+
+func (q QR) viewBox() string {
+	n := strconv.Itoa(q.Size + 8)
+	return "-4 -4 " + n + " " + n
+}
+
+// Disk is a footage path in words.
+type Disk struct {
+	Path    string
+	Used    string
+	Free    string
+	Total   string
+	Percent int // of the disk that is in use, by whatever
+	Problem string
+}
+
+// Welcome explains what is kept, after the household was made.
+type Welcome struct {
+	Disks []Disk
+	Days  int // default retention
+}
+
+// NewCamera is the form for a camera and the answer of the camera.
+type NewCamera struct {
+	Form
+	Makers []Maker
+	Report *Report // nil before the camera was asked
+}
+
+// Maker is a choice of where a camera has its streams.
+type Maker struct {
+	ID   string
+	Name string
+}
+
+// Report is what a camera answered.
+type Report struct {
+	Draft   string // token of what was typed
+	Address string
+	Streams []Stream
+	Advice  string // in words, if something is wrong
+	Usable  bool
+}
+
+// Settings is the page of one camera's settings.
+type Settings struct {
+	Form
+	Camera Camera
+	Days   int
+}
+
+// Account is the page of one's own password and sessions.
+type Account struct {
+	Form
+	Name     string
+	Sessions []Session
+}
+
+// Session is a browser that is logged in.
+type Session struct {
+	ID     string
+	Device string
+	Since  time.Time
+	Seen   time.Time
+	This   bool
+}
+
+// Certificate is the page that helps to install the certificate.
+type Certificate struct {
+	Fingerprint string
+	Names       []string
+}
+
+// lines cuts the fingerprint after every eighth byte, so that it can be compared.
+func (c Certificate) lines() []string {
+	const width = 8 * len("00:")
+	var lines []string
+	for rest := c.Fingerprint; rest != ""; rest = rest[min(width, len(rest)):] {
+		lines = append(lines, rest[:min(width, len(rest))])
+	}
+	return lines
+}
+
+// instant is the machine form of a time for the datetime attribute.
+func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// fallback is shown until the script puts the viewer's own zone.
+func fallback(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
