@@ -2,6 +2,7 @@ package nvr
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -86,7 +87,11 @@ func (s *Stream) Publish(f *Frame) {
 	s.params = f.Params
 	s.state = StreamState{Up: true, Last: f.Time()}
 	s.evictLocked()
-	s.wakeLocked()
+	for r := range s.readers {
+		if f.Key || f.DTS >= r.doze {
+			r.wakeLocked()
+		}
+	}
 }
 
 // SetDown records that no frames are coming and why. The next Publish ends it.
@@ -144,7 +149,9 @@ func (s *Stream) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	s.wakeLocked()
+	for r := range s.readers {
+		r.wakeLocked()
+	}
 }
 
 func cost(f *Frame) int { return len(f.Data) + frameOverhead }
@@ -185,12 +192,10 @@ func (s *Stream) landLocked(key uint64) {
 	}
 }
 
-func (s *Stream) wakeLocked() {
-	for r := range s.readers {
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
+func (r *Reader) wakeLocked() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -214,6 +219,7 @@ type Reader struct {
 	next    uint64 // sequence number of the next frame
 	seeking bool   // waits for a key frame
 	missed  int    // frames that were lost before next
+	doze    int64  // DTS before which frames do not wake
 }
 
 // NewReader returns a reader that begins with a key frame. Close it.
@@ -238,9 +244,9 @@ func (s *Stream) startLocked(from time.Time) (seq uint64, ok bool) {
 		return s.keys[len(s.keys)-1], true
 	}
 	ticks := Ticks(from)
-	for i := len(s.keys) - 1; i >= 0; i-- {
-		if s.frames.at(s.keys[i]).PTS <= ticks {
-			return s.keys[i], true
+	for _, key := range slices.Backward(s.keys) {
+		if s.frames.at(key).PTS <= ticks {
+			return key, true
 		}
 	}
 	return s.keys[0], true
@@ -267,6 +273,15 @@ func (r *Reader) Next(ctx context.Context) (f *Frame, missed int, err error) {
 // Ready is signalled when Poll may have something: for readers that wait for
 // more than frames.
 func (r *Reader) Ready() <-chan struct{} { return r.wake }
+
+// Doze keeps Ready silent for frames with a DTS before until, except key frames:
+// for a reader that takes frames by the half second, and would else be woken for
+// each. Poll returns them all the same. Ticks since the Unix epoch; 0 ends it.
+func (r *Reader) Doze(until int64) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.doze = until
+}
 
 // Poll is Next without waiting: f is nil where there is no frame yet.
 func (r *Reader) Poll() (f *Frame, missed int, err error) {

@@ -98,9 +98,18 @@ func readCodec(p *nvr.Params, codec codecs.Codec) error {
 			return fmt.Errorf("write AudioSpecificConfig: %w", err)
 		}
 		p.Audio, p.AudioConfig = nvr.AAC, config
-		p.SampleRate, p.Channels = c.Config.SampleRate, c.Config.ChannelCount
+		p.SampleRate, p.Channels = c.Config.SampleRate, channels(c.Config.ChannelConfig)
 	}
 	return nil
+}
+
+// channels reads a channel configuration (ISO 14496-3, table 1.19).
+func channels(config uint8) int {
+	const sevenPointOne = 7
+	if config == sevenPointOne {
+		return 8
+	}
+	return int(config)
 }
 
 // Codecs returns the value of the codecs parameter of the MIME type (RFC 6381;

@@ -451,7 +451,7 @@ func TestIndexThatWasRemovedWithoutItsLogIsMadeAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer fresh.Close() //nolint:errcheck // a test
+	defer fresh.Close()
 	if !fresh.Fresh() {
 		t.Error("it does not say that it was made anew")
 	}
