@@ -60,7 +60,7 @@ func (p *program) demoIn(ctx context.Context, o serveOptions) error {
 			if err := prepareDemo(ctx, h, sim, password); err != nil {
 				return err
 			}
-			fmt.Fprintf(p.stdout, "Open      %s\nUser      %s\nPassword  %s\n", at.url, demoUser, password)
+			fmt.Fprintf(p.stdout, "Open      %s\nUser      %s\nPassword  %s\n", at.urls[len(at.urls)-1], demoUser, password)
 			fmt.Fprintln(p.stdout, "The browser warns once, because the certificate is made by this box. Ctrl-C ends the demo.")
 			return nil
 		})

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -112,7 +113,7 @@ func (p *program) live(ctx context.Context, h *house, o serveOptions, greet func
 
 // greet says where the page is, and the one-time code while there is no owner.
 func (p *program) greet(ctx context.Context, h *house, at address) error {
-	fmt.Fprintf(p.stdout, "Open  %s\n", at.url)
+	fmt.Fprintf(p.stdout, "Open  %s\n", strings.Join(at.urls, "\n  or  "))
 	fmt.Fprintf(p.stdout, "Certificate authority (SHA-256)  %s\n", at.fingerprint)
 	claimed, err := h.auth.Claimed(ctx)
 	if err != nil || claimed {
@@ -126,10 +127,12 @@ func (p *program) greet(ctx context.Context, h *house, at address) error {
 	return nil
 }
 
-// address is where the page is.
+// address is where the page is: the best way to reach it first, from the box
+// itself last.
 type address struct {
-	url, fingerprint string
-	port             int
+	urls        []string
+	fingerprint string
+	port        int
 }
 
 // webServer is the HTTPS page and the plain port that leads to it.
@@ -163,8 +166,12 @@ func (h *house) web(ctx context.Context, o serveOptions) (*webServer, error) {
 	if w.plain, err = h.listen(ctx, "web.http", o.http, 8080); err != nil {
 		return nil, errors.Join(err, w.secure.Close())
 	}
-	w.port = w.secure.Addr().(*net.TCPAddr).Port
-	w.address.url = pageURL(w.secure.Addr().(*net.TCPAddr), hostname)
+	at, ok := w.secure.Addr().(*net.TCPAddr)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("listen on %v: %w", w.secure.Addr(), nvr.ErrInvalid), w.close())
+	}
+	w.port = at.Port
+	w.urls = pageURLs(at, certs.Names())
 	w.fingerprint = certs.Fingerprint()
 	errorLog := slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)
 	const headers = 10 * time.Second
@@ -175,13 +182,24 @@ func (h *house) web(ctx context.Context, o serveOptions) (*webServer, error) {
 	return w, nil
 }
 
-// pageURL names the page by the address that it listens on, or else by name.
-func pageURL(at *net.TCPAddr, hostname string) string {
-	host := hostname
+// pageURLs lists how the page is reached: by the address that it listens on, or,
+// where that is all of them, by the addresses of the box, then its names.
+func pageURLs(at *net.TCPAddr, names []string) []string {
+	url := func(host string) string { return "https://" + net.JoinHostPort(host, strconv.Itoa(at.Port)) + "/" }
 	if !at.IP.IsUnspecified() {
-		host = at.IP.String()
+		return []string{url(at.IP.String())}
 	}
-	return "https://" + net.JoinHostPort(host, strconv.Itoa(at.Port)) + "/"
+	var addresses, others []string
+	for _, name := range names {
+		ip := net.ParseIP(name)
+		switch {
+		case ip.To4() != nil && !ip.IsLoopback():
+			addresses = append(addresses, url(name))
+		case ip == nil && name != "localhost":
+			others = append(others, url(name))
+		}
+	}
+	return append(append(addresses, others...), url("localhost"))
 }
 
 // run serves until ctx ends; then running answers end with it.
