@@ -53,19 +53,29 @@ func (r *CheckReport) found(file, format string, args ...any) {
 func (l *Library) Check(ctx context.Context, level CheckLevel, opener nvr.Opener) (CheckReport, error) {
 	report := CheckReport{Findings: []Finding{}}
 	for _, d := range l.rec.list() {
-		if err := d.attach(); err != nil {
+		if err := d.identify(); err != nil {
 			report.found(d.Path, "the footage path cannot be used: %v", err)
 			continue
 		}
-		if err := l.checkDisk(ctx, d, level, opener, &report); err != nil {
+		c := &checker{lib: l, disk: d, level: level, opener: opener, report: &report}
+		if err := c.run(ctx); err != nil {
 			return report, err
 		}
 	}
 	return report, nil
 }
 
-func (l *Library) checkDisk(ctx context.Context, d *disk, level CheckLevel, opener nvr.Opener, report *CheckReport) error {
-	folders, err := filepath.Glob(d.path(filepath.Join("s*", "*")))
+// checker looks at one footage path.
+type checker struct {
+	lib    *Library
+	disk   *disk
+	level  CheckLevel
+	opener nvr.Opener
+	report *CheckReport
+}
+
+func (c *checker) run(ctx context.Context) error {
+	folders, err := filepath.Glob(c.disk.path(filepath.Join("s*", "*")))
 	if err != nil {
 		return err
 	}
@@ -78,22 +88,23 @@ func (l *Library) checkDisk(ctx context.Context, d *disk, level CheckLevel, open
 		if !ok || err != nil {
 			continue
 		}
-		segments, err := l.checkNames(ctx, d, stream, start, report)
+		segments, err := c.names(ctx, stream, start)
 		if err != nil {
 			return err
 		}
 		for _, s := range segments {
-			report.Segments++
-			if level >= Sizes {
-				l.checkFile(ctx, d, s, level, opener, report)
+			c.report.Segments++
+			if c.level >= Sizes {
+				c.file(ctx, s)
 			}
 		}
 	}
 	return nil
 }
 
-// checkNames compares the rows and the files of one folder and returns what is in both.
-func (l *Library) checkNames(ctx context.Context, d *disk, stream nvr.StreamID, start time.Time, report *CheckReport) ([]nvr.Segment, error) {
+// names compares the rows and the files of one folder and returns what is in both.
+func (c *checker) names(ctx context.Context, stream nvr.StreamID, start time.Time) ([]nvr.Segment, error) {
+	l, d, report := c.lib, c.disk, c.report
 	l.rec.tidy.Lock()
 	defer l.rec.tidy.Unlock()
 	rows, err := l.rec.index.Range(ctx, stream, start, start.Add(day))
@@ -135,9 +146,9 @@ func (l *Library) checkNames(ctx context.Context, d *disk, stream nvr.StreamID, 
 	return both, nil
 }
 
-// checkFile looks into one file.
-func (l *Library) checkFile(ctx context.Context, d *disk, s nvr.Segment, level CheckLevel, opener nvr.Opener, report *CheckReport) {
-	name := segName(s)
+// file looks into one file.
+func (c *checker) file(ctx context.Context, s nvr.Segment) {
+	d, report, name := c.disk, c.report, segName(s)
 	f, err := os.Open(d.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return // deleted meanwhile
@@ -157,7 +168,7 @@ func (l *Library) checkFile(ctx context.Context, d *disk, s nvr.Segment, level C
 		report.found(name, "has %d bytes, the index says %d", stat.Size(), s.Bytes)
 	}
 	depth := vault.CheckHeader
-	if level >= CRC {
+	if c.level >= CRC {
 		depth = vault.CheckCRC
 	}
 	found, err := vault.Check(f, stat.Size(), depth)
@@ -169,15 +180,15 @@ func (l *Library) checkFile(ctx context.Context, d *disk, s nvr.Segment, level C
 	case found.Header.Stream != [16]byte(s.Stream) || found.Header.Seq != s.Seq:
 		report.found(name, "carries the header of another segment")
 	}
-	if level >= Keys {
-		l.checkContents(ctx, part{Segment: s, names: []string{d.path(name)}}, opener, report)
+	if c.level >= Keys {
+		c.contents(ctx, part{Segment: s, names: []string{d.path(name)}})
 	}
 }
 
-// checkContents decrypts everything in a segment.
-func (l *Library) checkContents(ctx context.Context, p part, opener nvr.Opener, report *CheckReport) {
-	name := segName(p.Segment)
-	o, err := l.open(ctx, opener, p)
+// contents decrypts everything in a segment.
+func (c *checker) contents(ctx context.Context, p part) {
+	report, name := c.report, segName(p.Segment)
+	o, err := c.lib.open(ctx, c.opener, p)
 	if err != nil {
 		report.found(name, "does not open: %v", err)
 		return

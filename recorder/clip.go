@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sort"
 	"time"
 
@@ -18,6 +19,8 @@ const (
 	maxClip = 24 * time.Hour
 	// lookBack is how far before a clip its first key frame may lie.
 	lookBack = 2 * time.Minute
+	// maxWait bounds how long a picture is shown, in ticks.
+	maxWait = int64(24*time.Hour/time.Second) * nvr.ClockRate / 2
 )
 
 // Export returns the footage of a stream in [from, to) as an mp4 file whose
@@ -42,7 +45,7 @@ func (l *Library) Export(ctx context.Context, opener nvr.Opener, stream nvr.Stre
 	if err := c.build(init); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	first, last := found[0], found[len(found)-1]
+	first, last := c.chunks[0], c.chunks[len(c.chunks)-1]
 	return &nvr.Clip{
 		ReadSeekCloser: c, Size: c.size,
 		From: nvr.TickTime(first.Time), To: nvr.TickTime(last.Time + int64(last.Duration)),
@@ -108,27 +111,34 @@ type clip struct {
 	buf  []byte
 }
 
-// build reads the tables of all fragments and writes the head.
+// build reads the tables of all fragments and writes the head. What is damaged
+// or was deleted meanwhile is left out.
 func (c *clip) build(init []byte) error {
 	var tracks [2]clipTrack
 	var media int64
-	for i := range c.chunks {
-		ch := &c.chunks[i]
-		if err := c.load(i); err != nil {
-			return err
+	whole := c.chunks[:0]
+	for i, ch := range c.chunks {
+		if len(whole) == 0 && ch.KeyBytes == 0 {
+			continue // nothing to decode it from
 		}
-		parsed, err := cmaf.ReadFragment(c.buf, ch.KeyBytes > 0)
+		parsed, err := c.parse(i)
+		if errors.Is(err, nvr.ErrCorrupt) || errors.Is(err, nvr.ErrNotFound) || errors.Is(err, nvr.ErrDestroyed) {
+			c.lib.rec.log.Warn("leave out of clip", slog.Any("stream", ch.part.Stream), slog.Any("start", ch.part.Start), slog.Any("err", err))
+			continue
+		}
 		if err != nil {
-			return fmt.Errorf("read fragment: %w", err)
+			return err
 		}
 		ch.at = media
 		for _, t := range parsed {
-			if t.ID == nvr.VideoTrack || t.ID == nvr.AudioTrack {
-				ch.bytes += tracks[t.ID-1].add(t, media+ch.bytes)
-			}
+			ch.bytes += tracks[t.ID-1].add(t, media+ch.bytes)
 		}
 		ch.header = len(c.buf) - int(ch.bytes)
 		media += ch.bytes
+		whole = append(whole, ch)
+	}
+	if c.chunks, c.held = whole, -1; len(whole) == 0 {
+		return fmt.Errorf("nothing of this span can be read: %w", nvr.ErrCorrupt)
 	}
 	head, err := cmaf.MovieHead(init, movieTracks(&tracks), media)
 	if err != nil {
@@ -136,6 +146,23 @@ func (c *clip) build(init []byte) error {
 	}
 	c.head, c.size = head, int64(len(head))+media
 	return nil
+}
+
+// parse loads a chunk and returns its tracks.
+func (c *clip) parse(i int) ([]cmaf.Track, error) {
+	if err := c.load(i); err != nil {
+		return nil, err
+	}
+	parsed, err := cmaf.ReadFragment(c.buf, c.chunks[i].KeyBytes > 0)
+	if err != nil {
+		return nil, fmt.Errorf("read fragment: %w: %w", nvr.ErrCorrupt, err)
+	}
+	for _, t := range parsed {
+		if (t.ID != nvr.VideoTrack && t.ID != nvr.AudioTrack) || len(t.Samples) == 0 {
+			return nil, fmt.Errorf("track %d of fragment: %w", t.ID, nvr.ErrCorrupt)
+		}
+	}
+	return parsed, nil
 }
 
 // clipTrack collects the tables of one track.
@@ -146,13 +173,13 @@ type clipTrack struct {
 }
 
 // add takes a fragment's share of the track, which lies at the given place, and
-// returns its bytes. Where the fragment does not follow the one before, the
-// last picture is shown until it comes.
+// returns its bytes. The last picture before it is shown until it comes; where
+// time went back, which a clock step does, it follows at once.
 func (t *clipTrack) add(part cmaf.Track, at int64) int64 {
 	if n := len(t.Samples); n == 0 {
 		t.ID, t.base, t.shown = part.ID, part.Base, part.Base+int64(part.Samples[0].Offset)
-	} else if wait := part.Base - t.next; wait > 0 && wait < int64(maxClip/time.Second)*nvr.ClockRate {
-		t.Samples[n-1].Duration += uint32(min(wait, 1<<31))
+	} else if last := &t.Samples[n-1].Duration; part.Base > t.next-int64(*last) && part.Base-t.next < maxWait {
+		*last = uint32(int64(*last) + part.Base - t.next)
 	}
 	dts, size := part.Base, int64(0)
 	for _, s := range part.Samples {

@@ -14,8 +14,10 @@ type fragment struct {
 	video, audio track
 	bytes        int
 	key          bool
-	touched      time.Time // when the last frame came
+	added        time.Time // when the last frame came
+	pictured     time.Time // when the last picture came
 	buf          []byte
+	tracks       [2]cmaf.Track // of header
 }
 
 type track struct {
@@ -54,7 +56,7 @@ func (t *track) end() int64 {
 }
 
 func (g *fragment) add(f *nvr.Frame) {
-	g.touched = time.Now()
+	g.added = time.Now()
 	g.bytes += len(f.Data)
 	if f.Track == nvr.AudioTrack {
 		if g.audio.typical == 0 && f.Params.SampleRate > 0 {
@@ -64,6 +66,7 @@ func (g *fragment) add(f *nvr.Frame) {
 		g.audio.add(f)
 		return
 	}
+	g.pictured = g.added
 	if len(g.video.samples) == 0 {
 		g.key = f.Key
 		if g.video.typical == 0 {
@@ -77,7 +80,28 @@ func (g *fragment) empty() bool { return len(g.video.samples)+len(g.audio.sample
 
 // full reports whether a picture at the time dts belongs to the next fragment.
 func (g *fragment) full(dts int64) bool {
-	return len(g.video.samples) > 0 && dts-g.video.base >= fragmentLength || g.bytes >= maxFragment
+	return len(g.video.samples) > 0 && dts >= g.fullAt() || g.bytes >= maxFragment
+}
+
+// fullAt returns the time from which on a picture belongs to the next fragment
+// at the latest; 0 if there is no picture yet.
+func (g *fragment) fullAt() int64 {
+	if len(g.video.samples) == 0 {
+		return 0
+	}
+	return g.video.base + fragmentLength
+}
+
+// soundLead is how far sound may run ahead of the next picture.
+const soundLead = nvr.ClockRate / 10
+
+// fullOfSound reports whether there has been so much sound since the last
+// picture that the fragment is stored before sound of the time dts.
+func (g *fragment) fullOfSound(dts int64) bool {
+	if len(g.video.samples) > 0 {
+		return dts-g.video.base >= fragmentLength+soundLead
+	}
+	return len(g.audio.samples) > 0 && dts-g.audio.base >= fragmentLength
 }
 
 // close settles the duration of the last picture: the next one comes at the
@@ -91,7 +115,7 @@ func (g *fragment) close(next int64) {
 // header returns moof and the header of mdat, and what the index says of the
 // fragment. The bytes are valid until reset.
 func (g *fragment) header(seq uint32) ([]byte, vault.FragmentInfo) {
-	tracks := make([]cmaf.Track, 0, 2)
+	tracks := g.tracks[:0]
 	info := vault.FragmentInfo{Time: g.audio.base, Duration: uint32(max(0, g.audio.end()-g.audio.base))}
 	if v := &g.video; len(v.samples) > 0 {
 		tracks = append(tracks, cmaf.Track{ID: nvr.VideoTrack, Base: v.base, Samples: v.samples})

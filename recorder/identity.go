@@ -1,10 +1,12 @@
 package recorder
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -84,8 +86,8 @@ func writeFile(name string, content []byte) error {
 	return syncDir(filepath.Dir(name))
 }
 
-// attach checks that the path is this disk and prepares its folders.
-func (d *disk) attach() error {
+// identify checks that the path is this disk. It writes nothing.
+func (d *disk) identify() error {
 	id, err := readIdentity(d.Path)
 	if err != nil {
 		return err
@@ -93,11 +95,21 @@ func (d *disk) attach() error {
 	if id.Disk != d.ID {
 		return errForeign
 	}
+	return nil
+}
+
+// attach checks that the path is this disk and prepares its folders.
+func (d *disk) attach() error {
+	if err := d.identify(); err != nil {
+		return err
+	}
 	for _, dir := range []string{partsDir, vaultsDir} {
 		if err := d.makeDir(d.path(dir)); err != nil {
 			return err
 		}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.dedicated = isMount(d.Path)
 	return nil
 }
@@ -112,30 +124,52 @@ func isMount(path string) bool {
 }
 
 // probe looks whether the disk is there and has room. A lost disk that is whole
-// again is taken back into use.
-func (d *disk) probe() {
+// again is taken back into use, and what was left open on it is recovered.
+func (d *disk) probe(ctx context.Context) {
 	err := d.attach()
-	var space space
+	var room space
 	if err == nil {
-		space, err = d.space()
+		room, err = d.space()
 	}
 	state, _ := d.status()
-	switch {
-	case errors.Is(err, errForeign):
-		d.setState(nvr.DiskForeign, "Another disk is mounted here. Mount the one that Lares knows, or add this one as a new footage path.")
-	case errors.Is(err, fs.ErrNotExist):
-		d.setState(nvr.DiskLost, "The disk is not mounted. Plug it in or mount it; nothing is written to the empty folder.")
-	case err != nil:
+	if err == nil && state == nvr.DiskNoRoom && room.free < min(minRoom, room.total/10) {
+		return // stays full until there is room for a segment
+	}
+	if err == nil && state != nvr.DiskOK {
+		err = d.tryWrite()
+	}
+	if err != nil {
 		d.fail(err)
-	case state == nvr.DiskNoRoom && space.free < minRoom:
-		// Stays full until there is room for a segment.
-	case state != nvr.DiskOK:
-		d.setState(nvr.DiskOK, "")
+		return
+	}
+	d.setState(nvr.DiskOK, "")
+	d.mu.Lock()
+	torn := d.torn
+	d.torn = false
+	d.mu.Unlock()
+	if !torn {
+		return
+	}
+	if err := d.recoverParts(ctx); err != nil {
+		d.log.Error("recover footage path", slog.Any("err", err))
 	}
 }
 
 // minRoom is the room that a full disk must have gained to be used again.
 const minRoom = 64 << 20
+
+// tryWrite finds out whether a disk that failed takes bytes again.
+func (d *disk) tryWrite() error {
+	f, err := os.CreateTemp(d.path(partsDir), ".try-*")
+	if err != nil {
+		return fmt.Errorf("try to write: %w", err)
+	}
+	_, err = f.WriteString("Lares looks whether this disk can be written.\n")
+	if err = errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name())); err != nil {
+		return fmt.Errorf("try to write: %w", err)
+	}
+	return nil
+}
 
 // space is the room on the file system of a footage path, in bytes.
 type space struct {

@@ -18,10 +18,21 @@ type Index interface {
 	// nvr.ErrNotFound.
 	Newest(ctx context.Context, stream nvr.StreamID) (nvr.Segment, error)
 	Reaper
+	Rebuilt
+}
+
+// Rebuilt is the part of Index that tells a new one from a complete one.
+type Rebuilt interface {
+	// Fresh reports whether the index was made anew when it was opened, so that
+	// footage on the disks may be missing in it.
+	Fresh() bool
+	// SetComplete notes that it holds all footage again.
+	SetComplete(ctx context.Context) error
 }
 
 // Reaper is the half of Index that deletion works with. A file is deleted in
-// the order: rows to garbage, unlink, sync of the folder, forget the garbage.
+// the order: rows to garbage, unlink, sync of the folder, the vault where that was
+// its last, forget the garbage.
 type Reaper interface {
 	// Oldest returns up to limit segments without the Held flag on a disk, or of
 	// one stream where it is not zero, of box day maxDay or before, oldest first by (Day, Start).

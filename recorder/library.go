@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
+	"slices"
 	"sort"
+	"syscall"
 	"time"
 
 	"lares/nvr"
@@ -27,103 +30,6 @@ type Library struct {
 // Library returns the reading side of the recorder.
 func (r *Recorder) Library() *Library { return &Library{rec: r} }
 
-// mergeTolerance is a hole between two segments that is not shown.
-const mergeTolerance = time.Second
-
-// Timeline returns what there is of a stream in [from, to): spans and gaps in
-// order, both cut to the span. The future is in neither.
-func (l *Library) Timeline(ctx context.Context, stream nvr.StreamID, from, to time.Time) (nvr.Timeline, error) {
-	if now := time.Now(); to.After(now) {
-		to = now
-	}
-	if !from.Before(to) {
-		return nvr.Timeline{}, nil
-	}
-	segments, err := l.segments(ctx, stream, from, to)
-	if err != nil {
-		return nvr.Timeline{}, err
-	}
-	gaps, err := l.rec.gaps.GapsIn(ctx, stream, from, to)
-	if err != nil {
-		return nvr.Timeline{}, fmt.Errorf("list gaps: %w", err)
-	}
-	var spans []nvr.Span
-	for _, s := range segments {
-		spans = append(spans, nvr.Span{From: s.Start, To: s.End()})
-	}
-	return arrange(stream, spans, gaps, nvr.Span{From: from, To: to}), nil
-}
-
-// arrange merges spans, cuts everything to the window, and puts gaps only where
-// there is no footage. A hole between footage that has no cause gets the unknown one.
-func arrange(stream nvr.StreamID, spans []nvr.Span, gaps []nvr.Gap, window nvr.Span) nvr.Timeline {
-	var t nvr.Timeline
-	sort.Slice(spans, func(i, j int) bool { return spans[i].From.Before(spans[j].From) })
-	for _, s := range spans {
-		s, ok := cut(s, window)
-		if !ok {
-			continue
-		}
-		if n := len(t.Spans); n > 0 && s.From.Sub(t.Spans[n-1].To) <= mergeTolerance {
-			t.Spans[n-1].To = later(t.Spans[n-1].To, s.To)
-			continue
-		}
-		t.Spans = append(t.Spans, s)
-	}
-	sort.Slice(gaps, func(i, j int) bool { return gaps[i].From.Before(gaps[j].From) })
-	at := window.From
-	for i, s := range t.Spans {
-		t.Gaps = append(t.Gaps, explain(stream, gaps, nvr.Span{From: at, To: s.From}, i > 0)...)
-		at = s.To
-	}
-	t.Gaps = append(t.Gaps, explain(stream, gaps, nvr.Span{From: at, To: window.To}, false)...)
-	return t
-}
-
-// explain covers a hole with the known gaps. Between footage what is left over
-// has the unknown cause; before the first and after the last it is no gap, since
-// there may never have been a camera, or the next frames are under way.
-func explain(stream nvr.StreamID, gaps []nvr.Gap, hole nvr.Span, between bool) []nvr.Gap {
-	var out []nvr.Gap
-	at := hole.From
-	unknown := func(to time.Time) {
-		if between && to.Sub(at) > mergeTolerance {
-			out = append(out, nvr.Gap{Stream: stream, From: at, To: to})
-		}
-	}
-	for _, g := range gaps {
-		end := g.To
-		if end.IsZero() {
-			end = hole.To
-		}
-		s, ok := cut(nvr.Span{From: later(g.From, at), To: end}, hole)
-		if !ok {
-			continue
-		}
-		unknown(s.From)
-		g.From, g.To = s.From, s.To
-		out = append(out, g)
-		at = s.To
-	}
-	unknown(hole.To)
-	return out
-}
-
-func cut(s, window nvr.Span) (nvr.Span, bool) {
-	s.From = later(s.From, window.From)
-	if s.To.After(window.To) {
-		s.To = window.To
-	}
-	return s, s.From.Before(s.To)
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
 // part is a segment with where its bytes are and, while it is not in the
 // index, the fragments that can be read.
 type part struct {
@@ -132,16 +38,7 @@ type part struct {
 	live  []vault.Fragment
 }
 
-// segments returns the rows of a stream in [from, to) and its live segments.
-func (l *Library) segments(ctx context.Context, stream nvr.StreamID, from, to time.Time) ([]nvr.Segment, error) {
-	parts, err := l.parts(ctx, stream, from, to)
-	segments := make([]nvr.Segment, len(parts))
-	for i, p := range parts {
-		segments[i] = p.Segment
-	}
-	return segments, err
-}
-
+// parts returns what there is of a stream in [from, to), in the index or not yet.
 func (l *Library) parts(ctx context.Context, stream nvr.StreamID, from, to time.Time) ([]part, error) {
 	// Live ones first: a segment that is entered in between is then seen twice
 	// rather than not at all.
@@ -163,6 +60,7 @@ func (l *Library) parts(ctx context.Context, stream nvr.StreamID, from, to time.
 			parts = append(parts, p)
 		}
 	}
+	sort.SliceStable(parts, func(i, j int) bool { return parts[i].Start.Before(parts[j].Start) })
 	return parts, nil
 }
 
@@ -186,7 +84,7 @@ func (r *Recorder) live(stream nvr.StreamID, from, to time.Time) []part {
 		if segment.Duration == 0 {
 			segment.Duration = nvr.TickDuration(s.end - s.start)
 		}
-		p := part{Segment: segment, names: names, live: s.fragments}
+		p := part{Segment: segment, names: names, live: slices.Clip(s.fragments)}
 		s.mu.Unlock()
 		if segment.Start.Before(to) && segment.End().After(from) {
 			parts = append(parts, p)
@@ -221,7 +119,11 @@ func (l *Library) open(ctx context.Context, opener nvr.Opener, p part) (*opened,
 // openFile opens a segment's file.
 func openFile(p part) (f *os.File, err error) {
 	for _, name := range p.names {
-		if f, err = os.Open(name); !errors.Is(err, fs.ErrNotExist) {
+		f, err = os.Open(name)
+		switch {
+		case errors.Is(err, syscall.EIO), errors.Is(err, syscall.ESTALE), errors.Is(err, syscall.ENOTCONN):
+			return nil, fmt.Errorf("the disk does not answer: %w: %w", nvr.ErrCorrupt, err)
+		case !errors.Is(err, fs.ErrNotExist):
 			return f, err
 		}
 	}
@@ -257,27 +159,37 @@ func unlock(ctx context.Context, opener nvr.Opener, p part, f *os.File) (*opened
 
 // each unlocks the segments of a stream in [from, to) one after the other. One
 // that is damaged or was deleted meanwhile is passed over; a locked one ends it.
+// One that the caller has no key for is passed over too, unless there is no other.
 func (l *Library) each(ctx context.Context, opener nvr.Opener, req nvr.MediaRequest, visit func(*opened) error) error {
 	parts, err := l.parts(ctx, req.Stream, req.From, req.To)
 	if err != nil {
 		return err
 	}
+	visited := false
+	var forbidden error
 	for _, p := range parts {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		o, err := l.open(ctx, opener, p)
+		o, err := l.reopen(ctx, opener, p)
 		switch {
+		case errors.Is(err, nvr.ErrForbidden):
+			forbidden = err
+			continue
 		case errors.Is(err, nvr.ErrCorrupt), errors.Is(err, nvr.ErrNotFound), errors.Is(err, nvr.ErrDestroyed):
-			l.rec.log.Warn("pass over segment", "stream", req.Stream, "start", p.Start, "err", err)
+			l.rec.log.Warn("pass over segment", slog.Any("stream", req.Stream), slog.Any("start", p.Start), slog.Any("err", err))
 			continue
 		case err != nil:
 			return err
 		}
+		visited = true
 		err = visit(o)
 		if err := errors.Join(err, o.Close()); err != nil {
 			return err
 		}
+	}
+	if !visited {
+		return forbidden
 	}
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -65,13 +65,20 @@ type Recorder struct {
 	boot     [16]byte
 	began    time.Time
 	age      *age
-	tidy     sync.Mutex // held while rows and files are brought in step
+	tidy     sync.Mutex    // held while rows and files are brought in step
+	doubt    chan struct{} // a disk came into use: index and files are to be compared
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards what follows, up to seqMu
 	disks   map[nvr.DiskID]*disk
 	writers map[nvr.StreamID]*running
 	places  map[nvr.StreamID]*disk
-	seqs    map[nvr.StreamID]seqBlock
+	// unlisted holds the disks that may have footage which the index does not
+	// know yet.
+	unlisted map[nvr.DiskID]struct{}
+	leftover bool // the garbage list is not empty
+
+	seqMu sync.Mutex // guards seqs, also while a block is set aside
+	seqs  map[nvr.StreamID]seqBlock
 }
 
 // running is a writer with the means to end it.
@@ -86,7 +93,7 @@ func New(ctx context.Context, cfg Config) (*Recorder, error) {
 	if cfg.RetentionDays == 0 {
 		cfg.RetentionDays = defaultRetention
 	}
-	boxAge, err := loadAge(ctx, cfg.Settings, time.Now)
+	boxAge, err := loadAge(ctx, cfg.Settings, systemClock())
 	if err != nil {
 		return nil, err
 	}
@@ -96,41 +103,50 @@ func New(ctx context.Context, cfg Config) (*Recorder, error) {
 		boot: [16]byte(nvr.NewID[Recorder]()), began: time.Now(), age: boxAge,
 		disks: make(map[nvr.DiskID]*disk), writers: make(map[nvr.StreamID]*running),
 		places: make(map[nvr.StreamID]*disk), seqs: make(map[nvr.StreamID]seqBlock),
+		unlisted: make(map[nvr.DiskID]struct{}), doubt: make(chan struct{}, 1),
 	}
 	disks, err := cfg.Disks.Disks(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list footage paths: %w", err)
 	}
 	for _, d := range disks {
-		r.adopt(d)
+		r.adopt(d, cfg.Index.Fresh())
 	}
 	return r, nil
 }
 
-func (r *Recorder) adopt(d nvr.Disk) *disk {
+// adopt takes a disk into use; unlisted says that the index may not know what
+// is on it.
+func (r *Recorder) adopt(d nvr.Disk, unlisted bool) {
 	added := newDisk(d, r.index, r.log)
 	added.onState = r.diskState
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.disks[d.ID] = added
-	return added
+	if unlisted {
+		r.unlisted[d.ID] = struct{}{}
+	}
 }
 
 // diskState tells the house that a footage path came or went.
-func (r *Recorder) diskState(d *disk, state nvr.DiskState, detail string) {
+func (r *Recorder) diskState(_ *disk, old, state nvr.DiskState, detail string) {
 	kind := nvr.DiskDown
 	if state == nvr.DiskOK {
 		kind = nvr.DiskUp
-		if err := r.recoverParts(context.Background(), d); err != nil {
-			r.log.Error("recover footage path", "disk", d.ID, "err", err)
+		if old != nvr.DiskNoRoom {
+			select {
+			case r.doubt <- struct{}{}:
+			default:
+			}
 		}
 	}
 	r.bus.Publish(nvr.Event{Kind: kind, Source: "recorder", Start: time.Now(), Detail: detail})
 }
 
-// AddDisk makes an existing folder a footage path, or takes back one that is
-// known. Before Run only. Errors: nvr.ErrInvalid where the path is used by
-// another disk or has the identity of an unknown one.
+// AddDisk makes an existing folder a footage path. One that is a footage path
+// already keeps its identity and what is on it, also when it comes from another
+// Lares or has moved. Before Run only. Errors: nvr.ErrInvalid and
+// nvr.ErrCorrupt where its identity cannot be read.
 func (r *Recorder) AddDisk(ctx context.Context, path string) error {
 	for _, d := range r.list() {
 		if d.Path == path {
@@ -142,11 +158,21 @@ func (r *Recorder) AddDisk(ctx context.Context, path string) error {
 		return err
 	}
 	d := nvr.Disk{ID: id.Disk, Path: path}
+	known := r.disk(id.Disk)
+	if known != nil {
+		d.Quota = known.Quota
+	}
 	if err := r.store.SaveDisk(ctx, d); err != nil {
 		return fmt.Errorf("save footage path: %w", err)
 	}
-	r.adopt(d)
+	r.adopt(d, known == nil || r.index.Fresh())
 	return nil
+}
+
+func (r *Recorder) disk(id nvr.DiskID) *disk {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.disks[id]
 }
 
 func (r *Recorder) list() []*disk {
@@ -162,13 +188,13 @@ func (r *Recorder) list() []*disk {
 // Prepare recovers what the last run left behind. It is quick: it looks at the
 // open files only. Call it once, before Run and before the cameras start.
 func (r *Recorder) Prepare(ctx context.Context) error {
-	if err := r.finishGarbage(ctx); err != nil {
-		return err
-	}
 	for _, d := range r.list() {
-		d.probe() // recovers its open files when it is there
+		d.probe(ctx) // recovers its open files when it is there
 	}
-	return nil
+	if err := r.finishGarbage(ctx); err != nil {
+		r.log.Error("delete what was discarded", slog.Any("err", err)) // no reason not to record
+	}
+	return ctx.Err()
 }
 
 // Run records until ctx ends. It then finishes all open segments and makes them durable.
@@ -220,6 +246,7 @@ func (r *Recorder) update(ctx context.Context) {
 	for id, w := range r.snapshot() {
 		if !wanted[id] {
 			r.stop(id, w)
+			w.switchOff(ctx)
 		}
 	}
 }
@@ -227,18 +254,17 @@ func (r *Recorder) update(ctx context.Context) {
 func (r *Recorder) start(ctx context.Context, c nvr.Camera, source nvr.Source) {
 	stream := r.cameras.Stream(source.Stream)
 	r.mu.Lock()
-	_, known := r.writers[source.Stream]
+	known := r.writers[source.Stream]
 	r.mu.Unlock()
-	if known || stream == nil {
+	if stream == nil || (known != nil && known.stream == stream) {
 		return
 	}
-	w := &writer{
-		rec: r, camera: c.ID, source: source, stream: stream, first: true,
-		log: r.log.With("camera", c.ID, "quality", source.Quality), rotate: make(chan struct{}, 1),
-		status: nvr.RecordingStatus{Since: time.Now(), Cause: nvr.CameraOffline},
+	if known != nil {
+		r.stop(source.Stream, known) // its stream is another one now
 	}
+	w := r.newWriter(c.ID, source, stream)
 	if err := w.resume(ctx, c.Added); err != nil {
-		w.log.Error("account for the time before the start", "err", err)
+		w.log.Error("account for the time before the start", slog.Any("err", err))
 	}
 	// From the oldest key frame on: the camera may have been quicker than we.
 	reader := stream.NewReader(nvr.ReaderOptions{Hold: true, From: time.Unix(0, 0)})
@@ -251,6 +277,14 @@ func (r *Recorder) start(ctx context.Context, c nvr.Camera, source nvr.Source) {
 		defer close(run.done)
 		w.run(ctx, reader)
 	}()
+}
+
+func (r *Recorder) newWriter(camera nvr.CameraID, source nvr.Source, stream *nvr.Stream) *writer {
+	return &writer{
+		rec: r, camera: camera, source: source, stream: stream, first: true, began: time.Now(),
+		log: r.log.With(slog.Any("camera", camera), slog.Any("quality", source.Quality)), rotate: make(chan struct{}, 1),
+		status: nvr.RecordingStatus{Since: time.Now(), Cause: nvr.CameraOffline},
+	}
 }
 
 func (r *Recorder) stop(id nvr.StreamID, w *running) {
@@ -274,11 +308,7 @@ func (r *Recorder) stopAll() {
 func (r *Recorder) snapshot() map[nvr.StreamID]*running {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make(map[nvr.StreamID]*running, len(r.writers))
-	for id, w := range r.writers {
-		all[id] = w
-	}
-	return all
+	return maps.Clone(r.writers)
 }
 
 // Rotate ends the open segments of a camera's streams at the next key frame,
@@ -310,25 +340,31 @@ func (r *Recorder) Recording(id nvr.StreamID) nvr.RecordingStatus {
 func (r *Recorder) TrustClock() { r.age.trust() }
 
 // place finds a disk for a segment and creates its file there. Streams stay on
-// their disk while it works; new ones go to the disk with most room for each
-// stream that it has.
-func (r *Recorder) place(ctx context.Context, s nvr.Segment, to nvr.Recipient, size int64) (*file, error) {
-	d, err := r.choose(s.Stream)
-	if err != nil {
-		return nil, err
-	}
-	f, err := r.createOn(d, s, to, size)
-	if cause, _ := causeOf(err); err != nil && cause == nvr.DiskFull {
-		if err := r.makeRoom(ctx, d, 2*size); err != nil {
-			r.log.Error("make room", "disk", d.ID, "err", err)
+// their disk while it works; new ones, and those of a disk that fails, go to the
+// disk with most room for each stream that it has.
+func (r *Recorder) place(ctx context.Context, s nvr.Segment, to nvr.Recipient, size int64) (f *file, err error) {
+	tried := make(map[*disk]bool)
+	for {
+		d := r.choose(s.Stream, tried)
+		if d == nil {
+			return nil, errors.Join(err, errNoDisk)
 		}
+		tried[d] = true
 		f, err = r.createOn(d, s, to, size)
-	}
-	if err != nil {
+		if isFull(err) {
+			if err := r.makeRoom(ctx, d, 2*size); err != nil {
+				r.log.Warn("make room", slog.Any("disk", d.ID), slog.Any("err", err))
+			}
+			f, err = r.createOn(d, s, to, size)
+		}
+		if err == nil {
+			if state, _ := d.status(); state == nvr.DiskNoRoom {
+				d.setState(nvr.DiskOK, "")
+			}
+			return f, nil
+		}
 		d.fail(err)
-		return nil, err
 	}
-	return f, nil
 }
 
 func (r *Recorder) createOn(d *disk, s nvr.Segment, to nvr.Recipient, size int64) (*file, error) {
@@ -338,40 +374,49 @@ func (r *Recorder) createOn(d *disk, s nvr.Segment, to nvr.Recipient, size int64
 	return d.create(s, size)
 }
 
-func (r *Recorder) choose(id nvr.StreamID) (*disk, error) {
+// choose returns the disk for a stream, other than those that were tried, nil
+// if there is none. A full one is the last resort: there may be something to
+// delete on it.
+func (r *Recorder) choose(id nvr.StreamID, tried map[*disk]bool) *disk {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if d := r.places[id]; d != nil {
-		if state, _ := d.status(); state == nvr.DiskOK {
-			return d, nil
-		}
-	}
+	own := r.places[id]
 	streams := make(map[*disk]int64)
 	for _, d := range r.places {
 		streams[d]++
 	}
-	var best *disk
+	r.mu.Unlock()
+	if own != nil && !tried[own] {
+		if state, _ := own.status(); state == nvr.DiskOK {
+			return own
+		}
+	}
+	var best, full *disk
 	var most int64
-	full := false
-	for _, d := range r.disks {
+	for _, d := range r.list() {
 		state, _ := d.status()
-		full = full || state == nvr.DiskNoRoom
+		if !tried[d] && state == nvr.DiskNoRoom {
+			full = d
+		}
+		if tried[d] || state != nvr.DiskOK {
+			continue
+		}
 		space, err := d.space()
-		if state != nvr.DiskOK || err != nil {
+		if err != nil {
 			continue
 		}
 		if room := space.free / (streams[d] + 1); best == nil || room > most {
 			best, most = d, room
 		}
 	}
-	if best == nil && full {
-		return nil, fmt.Errorf("%w: %w", errNoDisk, syscall.ENOSPC)
-	}
 	if best == nil {
-		return nil, errNoDisk
+		best = full
 	}
-	r.places[id] = best
-	return best, nil
+	if best != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.places[id] = best
+	}
+	return best
 }
 
 // seqBlock is a run of sequence numbers that were set aside durably.
@@ -383,8 +428,8 @@ const seqReserve = 1024
 // in blocks in config.db, so that none is used twice whatever the clock, the
 // index or the files say; a restart skips the rest of a block.
 func (r *Recorder) nextSeq(ctx context.Context, id nvr.StreamID) (uint64, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.seqMu.Lock()
+	defer r.seqMu.Unlock()
 	block := r.seqs[id]
 	if block.next == block.end {
 		key := "recorder.seq." + id.String()

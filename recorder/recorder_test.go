@@ -23,7 +23,7 @@ import (
 // house is a recorder over real databases and real sealed files, with one
 // camera whose frames the test makes.
 type house struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	index   *db.Index
 	config  *db.Config
@@ -33,6 +33,8 @@ type house struct {
 	camera  nvr.Camera
 	streams map[nvr.StreamID]*nvr.Stream
 	bus     *nvr.Bus
+	paths   []string
+	wrap    func(recorder.Index) recorder.Index
 	stop    func()
 }
 
@@ -43,10 +45,13 @@ type keys struct {
 	pairs  map[nvr.VaultID]*vault.KeyPair
 	locked bool
 	none   bool
+
+	destroyed map[nvr.VaultID]bool
+	foreign   nvr.VaultID // nobody here has the key
 }
 
 func newKeys() *keys {
-	return &keys{vaults: map[string]nvr.VaultID{}, pairs: map[nvr.VaultID]*vault.KeyPair{}}
+	return &keys{vaults: map[string]nvr.VaultID{}, pairs: map[nvr.VaultID]*vault.KeyPair{}, destroyed: map[nvr.VaultID]bool{}}
 }
 
 func (k *keys) CurrentVault(_ context.Context, c nvr.CameraID, at time.Time) (nvr.Recipient, error) {
@@ -72,6 +77,7 @@ func (k *keys) DestroyVault(_ context.Context, id nvr.VaultID) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.pairs, id)
+	k.destroyed[id] = true
 	return nil
 }
 
@@ -80,6 +86,9 @@ func (k *keys) OpenKey(_ context.Context, id nvr.VaultID, info, sealed []byte) (
 	defer k.mu.Unlock()
 	if k.locked {
 		return nil, nvr.ErrLocked
+	}
+	if id == k.foreign {
+		return nil, nvr.ErrForbidden
 	}
 	pair, ok := k.pairs[id]
 	if !ok {
@@ -93,8 +102,8 @@ func (h *house) Stream(id nvr.StreamID) *nvr.Stream { return h.streams[id] }
 func (h *house) main() *nvr.Stream                  { return h.streams[h.camera.Streams[0].Stream] }
 func (h *house) id() nvr.StreamID                   { return h.camera.Streams[0].Stream }
 func (h *house) footage() string                    { return filepath.Join(h.dir, "footage") }
-func quiet(*testing.T) *slog.Logger                 { return slog.New(slog.DiscardHandler) }
-func must[T any](t *testing.T) func(v T, err error) T {
+func quiet(testing.TB) *slog.Logger                 { return slog.New(slog.DiscardHandler) }
+func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
@@ -105,31 +114,45 @@ func must[T any](t *testing.T) func(v T, err error) T {
 }
 
 // newHouse opens the databases in dir, makes the recorder and runs it.
-func newHouse(t *testing.T, dir string, camera nvr.Camera, k *keys) *house {
+func newHouse(t testing.TB, dir string, camera nvr.Camera, k *keys, opts ...func(*house)) *house {
 	t.Helper()
-	h := openHouse(t, dir, camera, k)
+	h := openHouse(t, dir, camera, k, opts...)
 	h.run()
 	return h
 }
 
-func openHouse(t *testing.T, dir string, camera nvr.Camera, k *keys) *house {
+// withPaths uses these folders as footage paths.
+func withPaths(paths ...string) func(*house) { return func(h *house) { h.paths = paths } }
+
+// withIndex puts something between the recorder and its index.
+func withIndex(wrap func(recorder.Index) recorder.Index) func(*house) {
+	return func(h *house) { h.wrap = wrap }
+}
+
+func openHouse(t testing.TB, dir string, camera nvr.Camera, k *keys, opts ...func(*house)) *house {
 	t.Helper()
 	ctx := t.Context()
 	machine := must[*vault.MachineKey](t)(vault.LoadOrCreateMachineKey(filepath.Join(dir, "machine.key")))
 	h := &house{t: t, dir: dir, keys: k, camera: camera, bus: nvr.NewBus(), streams: map[nvr.StreamID]*nvr.Stream{}}
+	h.paths, h.wrap = []string{h.footage()}, func(x recorder.Index) recorder.Index { return x }
+	for _, o := range opts {
+		o(h)
+	}
 	h.index = must[*db.Index](t)(db.OpenIndex(ctx, filepath.Join(dir, "index.db"), quiet(t)))
 	h.config = must[*db.Config](t)(db.OpenConfig(ctx, filepath.Join(dir, "config.db"), machine, quiet(t)))
 	for _, s := range camera.Streams {
 		h.streams[s.Stream] = nvr.NewStream(s.Stream, nvr.StreamConfig{Window: 1 << 20, Hold: 1 << 30})
 	}
 	h.rec = must[*recorder.Recorder](t)(recorder.New(ctx, recorder.Config{
-		Index: h.index, Gaps: h.config, Disks: h.config, Settings: h.config, Vaults: k, Cameras: h, Bus: h.bus, Log: quiet(t),
+		Index: h.wrap(h.index), Gaps: h.config, Disks: h.config, Settings: h.config, Vaults: k, Cameras: h, Bus: h.bus, Log: quiet(t),
 	}))
-	if err := os.MkdirAll(h.footage(), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.rec.AddDisk(ctx, h.footage()); err != nil {
-		t.Fatal(err)
+	for _, path := range h.paths {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.rec.AddDisk(ctx, path); err != nil {
+			t.Fatal(err)
+		}
 	}
 	h.lib = h.rec.Library()
 	return h
@@ -249,7 +272,7 @@ type pictureRead struct {
 }
 
 // compare fails unless exactly the sent frames came back, in order, at their times.
-func compare(t *testing.T, got []pictureRead, sent []*nvr.Frame) {
+func compare(t testing.TB, got []pictureRead, sent []*nvr.Frame) {
 	t.Helper()
 	if len(got) != len(sent) {
 		t.Errorf("got %d pictures, sent %d", len(got), len(sent))
@@ -264,7 +287,7 @@ func compare(t *testing.T, got []pictureRead, sent []*nvr.Frame) {
 }
 
 // eventually waits until ok holds.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if ok() {
@@ -432,7 +455,8 @@ func TestWithoutAnOwnerNothingIsRecordedAndTheGapSaysSo(t *testing.T) {
 	time.Sleep(1100 * time.Millisecond) // the pause between two tries
 	publish(h.main(), src, 100)
 	eventually(t, "it records", func() bool { return h.rec.Recording(h.id()).Recording })
-	line := must[nvr.Timeline](t)(h.lib.Timeline(t.Context(), h.id(), camera.Added, time.Now()))
+	recorded := nvr.TickTime(src.start + int64(src.n)*nvr.ClockRate/25)
+	line := must[nvr.Timeline](t)(h.lib.Timeline(t.Context(), h.id(), camera.Added, recorded))
 	causes := map[nvr.Cause]bool{}
 	for _, g := range line.Gaps {
 		causes[g.Cause] = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -13,15 +14,16 @@ import (
 	"lares/nvr/vault"
 )
 
-// recoverParts turns the files that a crash left open into segments. No key is
-// needed: torn tails are found by checksum. Files that are open now are left alone.
-func (r *Recorder) recoverParts(ctx context.Context, d *disk) error {
+// recoverParts turns the files that a crash or a lost disk left open into
+// segments. No key is needed: torn tails are found by checksum. Files that are
+// open now are left alone. Only Prepare and the disk's run call it.
+func (d *disk) recoverParts(ctx context.Context) error {
 	entries, err := os.ReadDir(d.path(partsDir))
 	if err != nil {
 		return fmt.Errorf("list open segments: %w", err)
 	}
 	inUse := d.inUse()
-	var recovered []nvr.Segment
+	recovered := 0
 	for _, e := range entries {
 		s, ok := parsePart(e.Name())
 		if !ok || inUse[partName(s)] {
@@ -29,20 +31,18 @@ func (r *Recorder) recoverParts(ctx context.Context, d *disk) error {
 		}
 		s, err := d.recoverPart(s)
 		if err != nil {
-			r.log.Warn("recover segment", "disk", d.ID, "file", e.Name(), "err", err)
+			d.log.Warn("recover segment", slog.Any("file", e.Name()), slog.Any("err", err))
 			continue
 		}
 		if s.Bytes > 0 {
-			recovered = append(recovered, s)
+			d.list(listing{segment: s})
+			recovered++
 		}
 	}
-	if len(recovered) == 0 {
-		return nil
+	if recovered > 0 {
+		d.log.Info("recovered segments", slog.Any("count", recovered))
 	}
-	r.log.Info("recovered segments", "disk", d.ID, "count", len(recovered))
-	if err := r.index.Add(ctx, recovered...); err != nil {
-		return fmt.Errorf("enter recovered segments: %w", err)
-	}
+	d.enter(ctx)
 	return nil
 }
 
@@ -68,6 +68,9 @@ func (d *disk) recoverPart(s nvr.Segment) (nvr.Segment, error) {
 		return s, err
 	}
 	defer f.Close() //nolint:errcheck // Recover has synced it
+	if !holdFile(f) {
+		return s, errors.New("another Lares is writing it")
+	}
 	info, err := vault.Recover(f)
 	if errors.Is(err, vault.ErrFormat) || (err == nil && info.Header.Slots == 0) {
 		return s, os.Remove(name)
@@ -80,7 +83,9 @@ func (d *disk) recoverPart(s nvr.Segment) (nvr.Segment, error) {
 	s.Disk = d.ID
 	s.Vault = info.Header.Vault
 	s.Day = info.Header.Day
-	s.Flags = nvr.Recovered
+	if info.Header.Flags&vault.Recovered != 0 {
+		s.Flags = nvr.Recovered
+	}
 	target := d.path(segName(s))
 	if err := d.makeDir(filepath.Dir(target)); err != nil {
 		return s, err
@@ -91,19 +96,70 @@ func (d *disk) recoverPart(s nvr.Segment) (nvr.Segment, error) {
 	return s, errors.Join(syncDir(filepath.Dir(target)), syncDir(filepath.Dir(name)))
 }
 
-// reconcile compares the index with the names of the files, folder by folder,
-// and mends the index: it may have lost rows in a power cut, or be new. It runs
-// beside recording.
+// mendTick is how often it is looked whether index and files have to be compared.
+const mendTick = time.Minute
+
+// reconcile compares the index with the files of each disk when that comes into
+// use, until ctx ends.
 func (r *Recorder) reconcile(ctx context.Context) error {
-	for _, d := range r.list() {
-		if state, _ := d.status(); state != nvr.DiskOK {
-			continue
+	tick := time.NewTicker(mendTick)
+	defer tick.Stop()
+	for {
+		for _, d := range r.list() {
+			if state, _ := d.status(); state != nvr.DiskOK || !d.takeUnsure() {
+				continue
+			}
+			if err := r.mend(ctx, d); err != nil && ctx.Err() == nil {
+				r.log.Error("compare index with footage", slog.Any("disk", d.ID), slog.Any("err", err))
+				d.setUnsure()
+			}
 		}
-		if err := r.reconcileDisk(ctx, d); err != nil && ctx.Err() == nil {
-			r.log.Error("compare index with footage", "disk", d.ID, "err", err)
+		select {
+		case <-r.doubt:
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
 		}
 	}
-	return nil
+}
+
+func (d *disk) takeUnsure() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	unsure := d.unsure
+	d.unsure = false
+	return unsure
+}
+
+func (d *disk) setUnsure() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unsure = true
+}
+
+// mend compares the index with the names of the files of a disk, folder by
+// folder, and mends the index: it may have lost rows in a power cut, or be new.
+// It runs beside recording.
+func (r *Recorder) mend(ctx context.Context, d *disk) error {
+	// First what was to be deleted: it must not come back as footage.
+	if err := r.finishGarbage(ctx); err != nil {
+		return err
+	}
+	if err := r.reconcileDisk(ctx, d); err != nil {
+		return fmt.Errorf("compare index with footage: %w", err)
+	}
+	r.mu.Lock()
+	_, was := r.unlisted[d.ID]
+	delete(r.unlisted, d.ID)
+	complete := was && len(r.unlisted) == 0
+	r.mu.Unlock()
+	if !complete {
+		return nil
+	}
+	if err := r.index.SetComplete(ctx); err != nil {
+		return fmt.Errorf("note that the index is complete: %w", err)
+	}
+	return r.finishGarbage(ctx) // vaults that had to wait
 }
 
 func (r *Recorder) reconcileDisk(ctx context.Context, d *disk) error {
@@ -156,9 +212,14 @@ func (r *Recorder) reconcileDay(ctx context.Context, d *disk, id nvr.StreamID, f
 		}
 	}
 	var missing []nvr.Segment
+	there := make(map[string]bool, len(entries))
 	for _, e := range entries {
 		s, ok := parseSeg(id, e.Name())
-		if !ok || known[segName(s)] {
+		if !ok {
+			continue
+		}
+		there[segName(s)] = true
+		if known[segName(s)] {
 			continue
 		}
 		s, err := d.describe(s)
@@ -166,18 +227,18 @@ func (r *Recorder) reconcileDay(ctx context.Context, d *disk, id nvr.StreamID, f
 			continue
 		}
 		if err != nil {
-			r.log.Warn("read segment header", "disk", d.ID, "stream", id, "file", e.Name(), "err", err)
+			r.log.Warn("read segment header", slog.Any("disk", d.ID), slog.Any("stream", id), slog.Any("file", e.Name()), slog.Any("err", err))
 			continue
 		}
 		missing = append(missing, s)
 	}
-	if err := r.dropLostRows(ctx, d, rows); err != nil {
+	if err := r.dropLostRows(ctx, d, rows, there); err != nil {
 		return err
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	return r.index.Add(ctx, missing...)
+	return addRows(ctx, r.index, missing)
 }
 
 // describe fills in what a row needs beyond the name, from the file's header.
@@ -203,14 +264,18 @@ func (d *disk) describe(s nvr.Segment) (nvr.Segment, error) {
 	return s, nil
 }
 
-// dropLostRows removes rows whose file is not there any more and says so in the timeline.
-func (r *Recorder) dropLostRows(ctx context.Context, d *disk, rows []nvr.Segment) error {
+// dropLostRows removes rows whose file is not there any more and says so in the
+// timeline. On a disk that goes away meanwhile all files look lost.
+func (r *Recorder) dropLostRows(ctx context.Context, d *disk, rows []nvr.Segment, there map[string]bool) error {
 	for _, row := range rows {
-		if row.Disk != d.ID {
+		if row.Disk != d.ID || there[segName(row)] {
 			continue
 		}
 		if _, err := os.Stat(d.path(segName(row))); !errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if err := d.identify(); err != nil {
+			return err
 		}
 		gap := nvr.Gap{Stream: row.Stream, From: row.Start, To: row.End(), Cause: nvr.Damaged, Detail: "The file is missing."}
 		if err := r.gaps.AddGap(ctx, gap); err != nil {

@@ -2,11 +2,9 @@ package recorder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
-	"syscall"
 	"time"
 
 	"lares/nvr"
@@ -20,8 +18,9 @@ const (
 	// being built, and one more in a slot that is not full.
 	fragmentLength = nvr.ClockRate / 2
 	// writtenLag is how far written slots may lie behind the last fragment
-	// before the slot is closed short.
-	writtenLag = nvr.ClockRate
+	// before the slot is closed short. With the fragment that is being built
+	// it stays below 1.5 s, which is what a killed process may lose.
+	writtenLag = nvr.ClockRate * 3 / 4
 	// maxFragment bounds the memory of a fragment.
 	maxFragment = 8 << 20
 	// idleTick is how often a writer looks whether its stream went quiet.
@@ -43,6 +42,7 @@ type writer struct {
 	source nvr.Source
 	stream *nvr.Stream
 	log    *slog.Logger
+	began  time.Time // when the writer was made
 
 	seg   *openSegment // nil between segments
 	frag  fragment
@@ -85,38 +85,51 @@ func (w *writer) run(ctx context.Context, reader *nvr.Reader) {
 	defer reader.Close()
 	tick := time.NewTicker(idleTick)
 	defer tick.Stop()
+	ticked := false
+	stop := ctx.Done()
+	ctx = context.WithoutCancel(ctx) // what came is stored before it stops
+	ended := false
 	for {
 		f, missed, err := reader.Poll()
 		if f != nil {
 			w.frame(ctx, f, missed)
 			continue
 		}
-		if err != nil {
-			w.finish(ctx) // the stream is closed
+		if err != nil || ended { // the stream is closed, or all that came is taken
+			w.finish(ctx)
 			return
 		}
+		if ticked { // only now: all frames that came have been taken
+			w.idle(ctx)
+			ticked = false
+		}
+		reader.Doze(w.frag.fullAt())
 		select {
 		case <-reader.Ready():
 		case <-tick.C:
-			w.idle(ctx)
+			ticked = true
 		case <-w.rotate:
 			if w.seg != nil {
 				w.seg.cut = 0
 			}
-		case <-ctx.Done():
-			w.finish(context.WithoutCancel(ctx))
-			return
+		case <-stop:
+			ended = true
 		}
 	}
 }
 
 // frame takes one frame.
 func (w *writer) frame(ctx context.Context, f *nvr.Frame, missed int) {
-	if missed > 0 {
+	if missed > 0 && w.seg != nil {
 		w.lost(ctx, f)
+	}
+	if w.seg != nil && f.Run != w.seg.run {
+		w.finish(ctx) // also for sound: its times belong to another time line
 	}
 	if f.Track == nvr.VideoTrack {
 		w.boundary(ctx, f)
+	} else if w.seg != nil && w.frag.fullOfSound(f.DTS) {
+		w.store(ctx)
 	}
 	if w.seg == nil || f.Params != w.seg.params {
 		return // waits for a key frame, a disk or an owner
@@ -128,8 +141,6 @@ func (w *writer) frame(ctx context.Context, f *nvr.Frame, missed int) {
 func (w *writer) boundary(ctx context.Context, f *nvr.Frame) {
 	if w.seg != nil {
 		switch {
-		case f.Run != w.seg.run:
-			w.finish(ctx)
 		case f.Key && (f.DTS >= w.seg.cut || f.Params != w.seg.params || utcDay(f.DTS) != w.seg.day):
 			w.frag.close(f.DTS)
 			w.finish(ctx)
@@ -168,159 +179,6 @@ func (w *writer) begin(ctx context.Context, f *nvr.Frame) {
 	w.setStatus(nvr.RecordingStatus{Recording: true, Since: f.Time()})
 }
 
-// bridge accounts for the time between the last footage and the key frame f.
-func (w *writer) bridge(ctx context.Context, f *nvr.Frame) {
-	if err := w.rec.gaps.CloseGap(ctx, w.stream.ID(), nvr.TickTime(f.DTS)); err != nil {
-		w.log.Error("close gap", "err", err)
-	}
-	if !w.quiet && w.end != 0 && f.DTS-w.end > tolerance {
-		cause, detail := nvr.CameraOffline, ""
-		if f.Break != nil {
-			cause, detail = f.Break.Cause, f.Break.Detail
-		}
-		w.addGap(ctx, f.DTS, cause, detail)
-	}
-	w.quiet, w.boot = false, false
-	w.end = f.DTS
-}
-
-func (w *writer) addGap(ctx context.Context, to int64, cause nvr.Cause, detail string) {
-	if w.end == 0 || to <= w.end {
-		return
-	}
-	gap := nvr.Gap{Stream: w.stream.ID(), From: nvr.TickTime(w.end), To: nvr.TickTime(to), Cause: cause, Detail: detail}
-	if err := w.rec.gaps.AddGap(ctx, gap); err != nil {
-		w.log.Error("note gap", "err", err)
-	}
-}
-
-// refuse notes why no segment could be begun and waits a little.
-func (w *writer) refuse(ctx context.Context, err error) {
-	cause, detail := causeOf(err)
-	w.retry = time.Now().Add(time.Second)
-	w.away(ctx, nvr.Break{Since: w.endTime(), Cause: cause, Detail: detail})
-	w.log.Warn("cannot record", "cause", cause, "err", err)
-}
-
-// away opens a gap from the end of the footage on.
-func (w *writer) away(ctx context.Context, b nvr.Break) {
-	w.setStatus(nvr.RecordingStatus{Since: w.endTime(), Cause: b.Cause, Detail: b.Detail})
-	if w.quiet && w.cause == b.Cause {
-		return
-	}
-	if w.quiet {
-		w.endGap(ctx, time.Now())
-	}
-	gap := nvr.Gap{Stream: w.stream.ID(), From: w.endTime(), Cause: b.Cause, Detail: b.Detail}
-	if err := w.rec.gaps.OpenGap(ctx, gap); err != nil {
-		w.log.Error("open gap", "err", err)
-		return
-	}
-	w.quiet, w.cause = true, b.Cause
-}
-
-// endGap ends the open gap where its cause gives way to another one.
-func (w *writer) endGap(ctx context.Context, to time.Time) {
-	if err := w.rec.gaps.CloseGap(ctx, w.stream.ID(), to); err != nil {
-		w.log.Error("close gap", "err", err)
-	}
-	w.end, w.quiet, w.boot = nvr.Ticks(to), false, false
-}
-
-// resume accounts for the time before the start: from the newest footage, or
-// from when the camera was added, until the first frame comes.
-func (w *writer) resume(ctx context.Context, added time.Time) error {
-	newest, err := w.rec.index.Newest(ctx, w.stream.ID())
-	if errors.Is(err, nvr.ErrNotFound) {
-		if !added.IsZero() {
-			w.end = nvr.Ticks(added)
-		}
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("find the newest segment: %w", err)
-	}
-	w.end = nvr.Ticks(newest.End())
-	gap := nvr.Gap{Stream: w.stream.ID(), From: newest.End(), Cause: nvr.BoxOff}
-	if err := w.rec.gaps.OpenGap(ctx, gap); err != nil {
-		return fmt.Errorf("open gap: %w", err)
-	}
-	w.quiet, w.boot, w.cause = true, true, nvr.BoxOff
-	return nil
-}
-
-func (w *writer) endTime() time.Time {
-	if w.end == 0 {
-		return time.Now()
-	}
-	return nvr.TickTime(w.end)
-}
-
-// idle stores what lies in memory when no frames come, and opens a gap when
-// none came for a while.
-func (w *writer) idle(ctx context.Context) {
-	state := w.stream.State()
-	if w.boot {
-		if time.Since(w.rec.began) < bootPatience {
-			return
-		}
-		w.endGap(ctx, w.rec.began)
-	}
-	if w.seg != nil && !w.frag.empty() && time.Since(w.frag.touched) >= idleTick {
-		w.frag.close(0)
-		w.store(ctx)
-		w.flush(ctx)
-	}
-	since := time.Since(w.frag.touched)
-	if w.frag.touched.IsZero() || (!state.Up && since > time.Second) || since > gapAfter {
-		if w.seg != nil {
-			w.finish(ctx)
-		}
-		if b := w.quietBreak(state); b.Cause != nvr.CauseUnknown {
-			w.away(ctx, b)
-		}
-	}
-}
-
-// quietBreak says why a stream sends nothing.
-func (w *writer) quietBreak(state nvr.StreamState) nvr.Break {
-	if w.quiet && w.RecordingStatus().Cause != nvr.CameraOffline && state.Up {
-		return nvr.Break{} // frames come and cannot be stored: that was noted
-	}
-	if state.Up {
-		return nvr.Break{Cause: nvr.CameraOffline, Detail: "The camera sends no pictures."}
-	}
-	if state.Down.Cause == nvr.CauseUnknown {
-		return nvr.Break{Cause: nvr.CameraOffline}
-	}
-	return state.Down
-}
-
-func (w *writer) setStatus(s nvr.RecordingStatus) {
-	w.mu.Lock()
-	old := w.status
-	if old.Recording == s.Recording && old.Cause == s.Cause {
-		s.Since = old.Since
-	}
-	w.status = s
-	w.mu.Unlock()
-	if old.Recording == s.Recording && old.Cause == s.Cause {
-		return
-	}
-	kind := nvr.RecordingDown
-	if s.Recording {
-		kind = nvr.RecordingUp
-	}
-	w.rec.bus.Publish(nvr.Event{Kind: kind, Source: "recorder", Camera: w.camera, Start: s.Since, Cause: s.Cause, Detail: s.Detail})
-}
-
-// RecordingStatus returns whether the stream is being recorded.
-func (w *writer) RecordingStatus() nvr.RecordingStatus {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.status
-}
-
 // open makes the file of a new segment and writes its header and init segment.
 func (w *writer) open(ctx context.Context, f *nvr.Frame) (*openSegment, error) {
 	start := nvr.TickTime(f.DTS).Truncate(time.Millisecond)
@@ -347,7 +205,6 @@ func (w *writer) open(ctx context.Context, f *nvr.Frame) (*openSegment, error) {
 	}
 	if err != nil {
 		out.abandon()
-		out.d.fail(err)
 		return nil, fmt.Errorf("begin segment: %w", err)
 	}
 	return &openSegment{
@@ -371,8 +228,10 @@ func slotSize(bytesPerSecond float64) uint8 {
 		return 14
 	case bytesPerSecond < 256_000/8:
 		return 12
-	case bytesPerSecond < 2_000_000/8:
+	case bytesPerSecond < 800_000/8:
 		return 14
+	case bytesPerSecond < 2_000_000/8:
+		return 15
 	}
 	return 16
 }
@@ -411,7 +270,9 @@ func (w *writer) store(ctx context.Context) {
 	s.seq++
 	header, info := w.frag.header(s.seq)
 	w.parts = w.frag.appendData(append(w.parts[:0], header))
-	if err := s.sealed.Fragment(info, w.parts...); err != nil {
+	err := s.sealed.Fragment(info, w.parts...)
+	clear(w.parts) // the frames are not kept
+	if err != nil {
 		w.broken(ctx, err)
 		return
 	}
@@ -425,10 +286,11 @@ func (w *writer) store(ctx context.Context) {
 // publish makes the fragments in written slots visible to readers.
 func (w *writer) publish() {
 	s := w.seg
-	written := s.sealed.Fragments()
+	n, _ := s.sealed.Written()
+	written := s.sealed.Fragments()[:n]
 	s.mu.Lock()
 	s.fragments = append(s.fragments, written[len(s.fragments):]...)
-	s.end = w.end
+	s.end = max(s.end, s.written())
 	s.mu.Unlock()
 }
 
@@ -458,7 +320,6 @@ func (w *writer) broken(ctx context.Context, err error) {
 	w.end = max(seg.written(), seg.start)
 	seg.sealed.Abort()
 	seg.file.abandon()
-	seg.file.d.fail(err)
 	w.forget(seg)
 	w.refuse(ctx, err)
 }
@@ -483,11 +344,9 @@ func (w *writer) finish(ctx context.Context) {
 	}
 	w.publish()
 	w.seg = nil
-	seg.file.d.mu.Lock()
-	size := seg.file.segment.Bytes
-	seg.file.d.mu.Unlock()
+	rate := float64(seg.file.size()) / duration.Seconds()
 	w.mu.Lock()
-	w.rate = float64(size) / duration.Seconds()
+	w.rate = rate
 	w.mu.Unlock()
 	seg.file.finish(duration, func() { w.forget(seg) })
 }
@@ -502,21 +361,6 @@ func (w *writer) forget(seg *openSegment) {
 			return
 		}
 	}
-}
-
-// causeOf turns an error into what the owner is told.
-func causeOf(err error) (nvr.Cause, string) {
-	switch {
-	case errors.Is(err, nvr.ErrNoOwner):
-		return nvr.NoOwner, "Finish the set-up: without an owner there is nobody to seal footage to."
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return nvr.DiskFull, "The disk is full."
-	case errors.Is(err, errNoDisk):
-		return nvr.DiskGone, "No footage disk can be written."
-	case errors.Is(err, nvr.ErrInvalid):
-		return nvr.CameraUnfit, "The stream cannot be stored."
-	}
-	return nvr.DiskGone, "The disk cannot be written."
 }
 
 func utcDay(ticks int64) int { return int(ticks / (nvr.ClockRate * 24 * 3600)) }
