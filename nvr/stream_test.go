@@ -203,6 +203,40 @@ func TestClearForgetsThePast(t *testing.T) {
 	}
 }
 
+func TestDozingReaderIsWokenForKeyFramesAndFromItsTime(t *testing.T) {
+	s := nvr.NewStream(nvr.StreamID{1}, nvr.StreamConfig{})
+	r := s.NewReader(nvr.ReaderOptions{Hold: true})
+	defer r.Close()
+	woken := func() bool {
+		select {
+		case <-r.Ready():
+			return true
+		default:
+			return false
+		}
+	}
+	r.Doze(frame(60).DTS)
+	for _, c := range []struct {
+		n    int
+		want bool
+	}{{0, true}, {1, false}, {49, false}, {50, true}, {59, false}, {60, true}, {61, true}} {
+		s.Publish(frame(c.n))
+		if got := woken(); got != c.want {
+			t.Errorf("picture %d: woken %v, want %v", c.n, got, c.want)
+		}
+	}
+	for _, want := range []int{0, 1, 49, 50, 59, 60, 61} {
+		if f, missed, err := r.Poll(); err != nil || missed != 0 || number(f) != want {
+			t.Fatalf("%d missed (%v), want picture %d", missed, err, want)
+		}
+	}
+	r.Doze(frame(1000).DTS)
+	s.Close()
+	if !woken() {
+		t.Error("not woken by the end of the stream")
+	}
+}
+
 func TestStateFollowsTheFrames(t *testing.T) {
 	s := nvr.NewStream(nvr.StreamID{1}, nvr.StreamConfig{})
 	if s.State().Up {

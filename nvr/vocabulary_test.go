@@ -28,7 +28,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 	const value = "correct horse"
 	s := nvr.Secret(value)
 	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "secret", s, "struct", struct{ P nvr.Secret }{s})
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", slog.Any("secret", s), slog.Any("struct", struct{ P nvr.Secret }{s}))
 	js, err := json.Marshal(struct{ P nvr.Secret }{s})
 	if err != nil {
 		t.Fatal(err)

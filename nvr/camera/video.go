@@ -56,7 +56,7 @@ func (v *videoTrack) accept(u unit) {
 	frame := &nvr.Frame{
 		Track: nvr.VideoTrack, Key: pic.key, PTS: m.ticks,
 		DTS:  v.order.dts(pic, v.sets, m.ticks),
-		Data: pic.assemble(v.codec, v.sets),
+		Data: pic.assemble(v.codec, v.sets, u.data),
 	}
 	if v.feed.publishVideo(frame, v.params, now.mono) && v.began != nil {
 		v.began()
@@ -129,8 +129,8 @@ func readPicture(codec nvr.Codec, data []byte) codedPicture {
 }
 
 // assemble writes the picture in the form of nvr.Frame Data: without the
-// parameter sets that are in force.
-func (p *codedPicture) assemble(codec nvr.Codec, inForce paramSets) []byte {
+// parameter sets that are in force. unit is what the picture was read from.
+func (p *codedPicture) assemble(codec nvr.Codec, inForce paramSets, unit []byte) []byte {
 	redundant := func(nalu []byte) bool {
 		switch roleOf(codec, nalu) {
 		case roleVPS:
@@ -142,9 +142,13 @@ func (p *codedPicture) assemble(codec nvr.Codec, inForce paramSets) []byte {
 		}
 		return false
 	}
-	size := 0
+	size, same := 0, true
 	for _, nalu := range p.nalus {
 		size += prefix + len(nalu)
+		same = same && !redundant(nalu)
+	}
+	if same && size == len(unit) {
+		return bytes.Clone(unit) // most pictures: one copy, and no memory to clear first
 	}
 	out := make([]byte, 0, size)
 	for _, nalu := range p.nalus {
