@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"lares/cmd/lares/internal/console"
 )
@@ -23,13 +24,16 @@ func (p *program) check(ctx context.Context, args []string) error {
 	} else if len(words) > 0 {
 		return usageError{fmt.Sprintf("unexpected %q", words[0])}
 	}
+	if !slices.Contains([]string{"names", "sizes", "crc", "keys", "audit"}, in.Level) {
+		return usageError{fmt.Sprintf("there is no level %q", in.Level)}
+	}
 	if in.Level == "keys" || in.Level == "audit" {
 		var err error
 		if in.Credentials, err = as.read(); err != nil {
 			return err
 		}
 	}
-	return p.with(ctx, data, func(c *console.Client) error {
+	return p.withFootage(ctx, data, as.footage, func(c *console.Client) error {
 		var out console.CheckAnswer
 		if err := c.Call(ctx, http.MethodPost, "/check", in, &out); err != nil {
 			return err

@@ -41,7 +41,7 @@ func (p *program) export(ctx context.Context, args []string) error {
 	if in.Credentials, err = as.read(); err != nil {
 		return err
 	}
-	return p.with(ctx, data, func(c *console.Client) error { return saveClip(ctx, c, in, out) })
+	return p.withFootage(ctx, data, as.footage, func(c *console.Client) error { return saveClip(ctx, c, in, out) })
 }
 
 func parseTime(name, s string) (time.Time, error) {

@@ -173,7 +173,7 @@ func lockDir(dir string) (*os.File, error) {
 // be bound to a TPM, or else from a file that only we can read.
 func loadMachineKey(file string) (*vault.MachineKey, error) {
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
-		raw, err := os.ReadFile(filepath.Join(dir, "lares-machine-key"))
+		raw, err := os.ReadFile(filepath.Join(dir, "lares-machine-key")) //nolint:gosec // systemd names the folder
 		if err == nil {
 			defer clear(raw)
 			if decoded, err := hex.DecodeString(string(raw)); err == nil {

@@ -25,8 +25,8 @@ import (
 const (
 	stopWithin = 10 * time.Second
 	// gcPercent keeps the heap close to what lives in it: most of that is
-	// frames, which hold no pointers and cost the collector nothing.
-	gcPercent = 25
+	// frames, which hold no pointers and cost the collector little.
+	gcPercent = 15
 )
 
 // serveOptions are the flags of serve.
@@ -259,7 +259,7 @@ func (h *house) listen(ctx context.Context, key, chosen string, port int) (net.L
 	for n := port; n < port+tries; n++ {
 		l, err := config.Listen(ctx, "tcp", ":"+strconv.Itoa(n))
 		if err != nil {
-			h.log.Warn("port is taken, trying the next one", "port", n)
+			h.log.WarnContext(ctx, "port is taken, trying the next one", slog.Int("port", n))
 			continue
 		}
 		return l, h.config.SetSetting(ctx, key, []byte(strconv.Itoa(n)))

@@ -32,6 +32,7 @@ type StreamState struct {
 	Height    int
 	FrameRate float64
 	BitRate   float64
+	Window    int // bytes of the latest frames, in memory
 	Notes     []string
 }
 
@@ -79,6 +80,9 @@ func (b Box) show(status nvr.CameraStatus) Camera {
 		}
 		if s.Params != nil {
 			state.Codec, state.Width, state.Height = s.Params.Video.String(), s.Params.Width, s.Params.Height
+		}
+		if stream := b.Fleet.Stream(s.Source.Stream); stream != nil {
+			state.Window = stream.Size()
 		}
 		c.State = append(c.State, state)
 	}

@@ -33,6 +33,7 @@ type Fleet interface {
 	Add(ctx context.Context, c nvr.Camera) (nvr.Camera, error)
 	Remove(ctx context.Context, id nvr.CameraID) error
 	Probe(ctx context.Context, c nvr.Camera) (nvr.ProbeReport, error)
+	Stream(id nvr.StreamID) *nvr.Stream
 }
 
 // Box is what the console works on.
@@ -82,7 +83,7 @@ func handle[In, Out any](mux *http.ServeMux, b Box, pattern string, f func(conte
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if err := json.NewEncoder(w).Encode(out); err != nil {
-			b.Log.Warn("answer the console", "err", err)
+			b.Log.WarnContext(r.Context(), "answer the console", slog.Any("error", err))
 		}
 	})
 }
@@ -111,7 +112,7 @@ type none struct{}
 func (b Box) record(ctx context.Context, action string, camera nvr.CameraID, detail string) {
 	err := b.Auth.Record(ctx, auth.Entry{Action: action, Camera: camera, Addr: "console", Detail: detail})
 	if err != nil && !errors.Is(err, nvr.ErrNoOwner) {
-		b.Log.Warn("enter in the log of who looked", "err", err)
+		b.Log.WarnContext(ctx, "enter in the log of who looked", slog.Any("error", err))
 	}
 }
 
@@ -199,7 +200,7 @@ func (b Box) opener(ctx context.Context, c Credentials) (opener nvr.Opener, sess
 	}
 	end = func() {
 		if err := b.Auth.Logout(context.WithoutCancel(ctx), session); err != nil {
-			b.Log.Warn("end console session", "err", err)
+			b.Log.WarnContext(ctx, "end console session", slog.Any("error", err))
 		}
 	}
 	return session, session, end, nil

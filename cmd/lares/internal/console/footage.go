@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"lares/nvr"
@@ -28,7 +30,7 @@ func (b Box) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stream, camera, err := b.stream(in)
+	stream, camera, err := b.stream(r.Context(), in)
 	if err != nil {
 		return err
 	}
@@ -57,19 +59,22 @@ func (b Box) export(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Length", strconv.FormatInt(clip.Size, 10))
 	if _, err := io.Copy(w, clip); err != nil {
 		// The answer has begun: the missing bytes tell the caller.
-		b.Log.Error("export", "err", err)
+		b.Log.ErrorContext(r.Context(), "export", slog.Any("error", err))
 	}
 	return nil
 }
 
 // stream finds what to export.
-func (b Box) stream(in Export) (nvr.StreamID, nvr.CameraID, error) {
+func (b Box) stream(ctx context.Context, in Export) (nvr.StreamID, nvr.CameraID, error) {
 	if in.RecoveryKey != "" {
 		if id, err := nvr.ParseID[nvr.Stream](in.Camera); err == nil {
 			return id, nvr.CameraID{}, nil
 		}
 	}
 	status, err := b.cameraByName(in.Camera)
+	if err != nil && in.RecoveryKey != "" {
+		err = b.nameStreams(ctx, err)
+	}
 	if err != nil {
 		return nvr.StreamID{}, nvr.CameraID{}, err
 	}
@@ -79,6 +84,20 @@ func (b Box) stream(in Export) (nvr.StreamID, nvr.CameraID, error) {
 		}
 	}
 	return nvr.StreamID{}, nvr.CameraID{}, fmt.Errorf("camera %q has no sub stream", in.Camera)
+}
+
+// nameStreams adds what there is to export where the names of cameras are lost.
+func (b Box) nameStreams(ctx context.Context, err error) error {
+	streams, listErr := b.Recorder.Library().Streams(ctx)
+	if listErr != nil || len(streams) == 0 {
+		return errors.Join(err, listErr)
+	}
+	var text strings.Builder
+	text.WriteString(err.Error() + ". Name one of these streams instead:")
+	for _, s := range streams {
+		fmt.Fprintf(&text, "\n  %s  %s to %s", s.Stream, s.From.Local().Format(time.RFC3339), s.To.Local().Format(time.RFC3339))
+	}
+	return errors.New(text.String())
 }
 
 // Check asks for a look at everything. Level is names, sizes, crc, keys or audit.
