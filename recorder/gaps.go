@@ -171,11 +171,16 @@ func (w *writer) RecordingStatus() nvr.RecordingStatus {
 	return w.status
 }
 
+// errNoVault: there is an owner, and yet no key to seal to.
+var errNoVault = errors.New("no vault of the day")
+
 // causeOf turns an error into what the owner is told.
 func causeOf(err error) (nvr.Cause, string) {
 	switch {
 	case errors.Is(err, nvr.ErrNoOwner):
 		return nvr.NoOwner, "Finish the set-up: without an owner there is nobody to seal footage to."
+	case errors.Is(err, errNoVault):
+		return nvr.NoOwner, "An owner must log in: until then there is nobody to seal footage to."
 	case isFull(err):
 		return nvr.DiskFull, "The disk is full."
 	case errors.Is(err, errNoDisk):

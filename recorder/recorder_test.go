@@ -44,7 +44,7 @@ type keys struct {
 	vaults map[string]nvr.VaultID
 	pairs  map[nvr.VaultID]*vault.KeyPair
 	locked bool
-	none   bool
+	none   error
 
 	destroyed map[nvr.VaultID]bool
 	foreign   nvr.VaultID // nobody here has the key
@@ -57,8 +57,8 @@ func newKeys() *keys {
 func (k *keys) CurrentVault(_ context.Context, c nvr.CameraID, at time.Time) (nvr.Recipient, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.none {
-		return nvr.Recipient{}, nvr.ErrNoOwner
+	if k.none != nil {
+		return nvr.Recipient{}, k.none
 	}
 	name := c.String() + at.UTC().Format(time.DateOnly)
 	id, ok := k.vaults[name]
@@ -439,7 +439,7 @@ func TestNothingIsReadWithoutTheKey(t *testing.T) {
 
 func TestWithoutAnOwnerNothingIsRecordedAndTheGapSaysSo(t *testing.T) {
 	k := newKeys()
-	k.none = true
+	k.none = nvr.ErrNoOwner
 	camera := testCamera(1)
 	camera.Added = time.Now().Add(-time.Minute)
 	h := newHouse(t, t.TempDir(), camera, k)
@@ -450,7 +450,7 @@ func TestWithoutAnOwnerNothingIsRecordedAndTheGapSaysSo(t *testing.T) {
 		t.Errorf("files were written: %v", files)
 	}
 	k.mu.Lock()
-	k.none = false
+	k.none = nil
 	k.mu.Unlock()
 	time.Sleep(1100 * time.Millisecond) // the pause between two tries
 	publish(h.main(), src, 100)
@@ -488,5 +488,17 @@ func TestKeysOnlyGivesEachKeyFrameUntilTheNext(t *testing.T) {
 		if d := track.Samples[0].Duration; d != 2*nvr.ClockRate {
 			t.Errorf("key frame %d lasts %d ticks", i, d)
 		}
+	}
+}
+
+func TestWithoutAVaultTheDiskIsNotBlamed(t *testing.T) {
+	k := newKeys()
+	k.none = errors.New("the roster was changed")
+	h := newHouse(t, t.TempDir(), testCamera(1), k)
+	publish(h.main(), newSource(time.Now().Add(-30*time.Second)), 100)
+	eventually(t, "it says that an owner must log in", func() bool { return h.rec.Recording(h.id()).Cause == nvr.NoOwner })
+	disks := must[[]nvr.DiskStatus](t)(h.rec.Disks(t.Context()))
+	if len(disks) != 1 || disks[0].State != nvr.DiskOK {
+		t.Errorf("disks: %+v", disks)
 	}
 }

@@ -184,7 +184,7 @@ func (w *writer) open(ctx context.Context, f *nvr.Frame) (*openSegment, error) {
 	start := nvr.TickTime(f.DTS).Truncate(time.Millisecond)
 	to, err := w.rec.vaults.CurrentVault(ctx, w.camera, start)
 	if err != nil {
-		return nil, fmt.Errorf("vault of the day: %w", err)
+		return nil, fmt.Errorf("%w: %w", errNoVault, err)
 	}
 	init, err := cmaf.Init(f.Params)
 	if err != nil {
