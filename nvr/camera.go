@@ -59,6 +59,11 @@ type Camera struct {
 	// 0 takes the default of the house.
 	RetentionDays int
 	Added         time.Time
+	Motion        MotionSettings
+	Record        RecordMode
+	// QuietDays is how many days footage without motion is kept where Record is
+	// RecordQuietShorter, 1 to 3650.
+	QuietDays int
 }
 
 // Source is one stream of a camera: where it is pulled from and the random id
@@ -94,11 +99,13 @@ const (
 	Overload                // the disk did not keep up
 	CameraSwitchedOff       // disabled in the settings
 	Damaged                 // the file does not verify
+	NoMotion                // nothing moved, and the camera keeps motion only
 )
 
 var causeNames = [...]string{
 	"unknown", "camera-offline", "camera-refused", "camera-unfit", "no-owner", "disk-full", "disk-gone",
 	"box-off", "clock-step", "privacy", "deleted", "expired", "quota", "overload", "switched-off", "damaged",
+	"no-motion",
 }
 
 // String returns a stable word for logs and JSON; the UI has its own texts.

@@ -32,4 +32,13 @@ type Event struct {
 	Score  float64 // 0 to 1
 	Cause  Cause
 	Detail string // for the owner, without secrets
+
+	// Of Motion and MotionEnded: where the thing was when it was seen best (in
+	// Motion: first), when that was, and its way, at most MaxPath places.
+	Box  Box
+	Best time.Time
+	Path []Sight
 }
+
+// MaxPath bounds the places in an event's path; longer ones are thinned out.
+const MaxPath = 64

@@ -53,3 +53,35 @@ type Clip struct {
 	// one set of codec parameters covers.
 	From, To time.Time
 }
+
+// EventRef finds the sealed record of an event again.
+type EventRef struct {
+	Stream StreamID
+	Start  time.Time // of the segment
+	Seq    uint64    // of the segment
+	Slot   uint32    // of the event's record
+}
+
+// EventRequest asks for stored events.
+type EventRequest struct {
+	// Streams are the main streams of cameras.
+	Streams []StreamID
+	// From and To choose the events that ended in [From, To).
+	From, To time.Time
+	// Limit is the most that are returned, 1 to 500.
+	Limit int
+}
+
+// StoredEvent is an event that was found beside the footage.
+type StoredEvent struct {
+	Event
+	Ref       EventRef
+	Thumbnail bool // there is a picture of it
+}
+
+// Density is how much moved in a stretch of time; found without a key.
+type Density struct {
+	From, To time.Time
+	Moving   time.Duration
+	Known    bool // false where the index does not know
+}

@@ -19,6 +19,16 @@ type Segment struct {
 	// pass on its monotonic clock. Age is counted in it.
 	Day   int
 	Flags SegmentFlags
+	// Activity is what the index knows of motion in the segment without a key:
+	// not Known where it was rebuilt from files that nobody opened since.
+	Activity Activity
+}
+
+// Activity counts what is sealed beside the footage of a segment.
+type Activity struct {
+	Known  bool
+	Events int // events that ended in it
+	Moving int // seconds with motion
 }
 
 // End returns Start plus Duration.

@@ -45,7 +45,7 @@ func TestSecretIsNeverPrinted(t *testing.T) {
 
 func TestEveryCauseHasAName(t *testing.T) {
 	seen := map[string]bool{}
-	for c := nvr.CauseUnknown; c <= nvr.Damaged; c++ {
+	for c := nvr.CauseUnknown; c <= nvr.NoMotion; c++ {
 		if seen[c.String()] {
 			t.Errorf("%d has the name %q of another", c, c)
 		}
