@@ -65,3 +65,16 @@ type ProbedStream struct {
 	FrameRate float64
 	Notes     []string
 }
+
+// DetectionStatus says whether motion is looked for on a camera.
+type DetectionStatus struct {
+	Works bool
+	// Detail says why not or, while it works, what is less than usual; in words
+	// for the owner, empty if there is nothing to say.
+	Detail string
+	// KeysOnly: the box is short of CPU, so key frames alone are looked at.
+	KeysOnly bool
+	// Fence says why the process that decodes is not fenced in as well as it
+	// could be; empty if it is.
+	Fence string
+}
