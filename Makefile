@@ -10,8 +10,9 @@ T       ?= 30s
 GOFUMPT  := $(GO) run mvdan.cc/gofumpt@v0.9.1
 GOLANGCI := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.13.1
 
-# The binary has no C in it. The race detector needs C, so tests say otherwise.
-export CGO_ENABLED := 0
+# Runs a command with FFmpeg at hand, the only C that Lares is linked with; it
+# is built first where it is missing, once per machine.
+FFMPEG := packaging/ffmpeg/env
 
 # The version comes from git by -X; reading the repository once is enough.
 BUILD := $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
@@ -25,7 +26,7 @@ help: ## list what can be made
 
 build: ## build bin/lares
 	@packaging/dev/setup build
-	$(BUILD) -o bin/lares ./cmd/lares
+	$(FFMPEG) $(BUILD) -o bin/lares ./cmd/lares
 
 run: build ## start the demo: a simulated camera, recorded and shown in the browser
 	bin/lares demo
@@ -35,11 +36,11 @@ test: ## install what the tests need, then run all of them
 	@$(MAKE) --no-print-directory unit browser
 
 unit: ## run the tests of all packages, with the race detector
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on $$($(GO) list ./... | grep -v '/ui/e2e$$')
+	$(FFMPEG) $(GO) test -race -shuffle=on $$($(GO) list ./... | grep -v '/ui/e2e$$')
 
 # By itself, not beside other tests: it looks at a live picture.
 browser: ## drive the built program in a real browser
-	LARES_E2E=1 $(GO) test -count=1 -timeout 10m -v ./ui/e2e
+	LARES_E2E=1 $(FFMPEG) $(GO) test -count=1 -timeout 10m -v ./ui/e2e
 
 e2e: export LARES_SCREENSHOTS := $(CURDIR)/packaging/screenshots
 e2e: ## the same, and make the screenshots of the README again
@@ -58,10 +59,10 @@ mod: ## fail if a module is not what go.sum says
 	$(GO) mod verify
 
 vet: ## go vet
-	$(GO) vet ./...
+	$(FFMPEG) $(GO) vet ./...
 
 lint: ## golangci-lint, with the rules of .golangci.yml
-	$(GOLANGCI) run
+	$(FFMPEG) $(GOLANGCI) run
 
 generate: ## write *_templ.go from *.templ
 	$(GO) tool templ generate -path ui
@@ -70,7 +71,7 @@ generate-demo: ## draw the clip of the demo camera again (needs ffmpeg)
 	$(GO) run ./cmd/lares/internal/demo/draw cmd/lares/internal/demo
 
 notices: ## write packaging/THIRD_PARTY.md again
-	packaging/dev/notices > packaging/THIRD_PARTY.md.new
+	$(FFMPEG) packaging/dev/notices > packaging/THIRD_PARTY.md.new
 	mv packaging/THIRD_PARTY.md.new packaging/THIRD_PARTY.md
 
 # -e, because one module that only tests of the SQLite driver import cannot be
@@ -79,10 +80,10 @@ tidy: ## tidy go.mod
 	$(GO) mod tidy -e
 
 fuzz: ## run each fuzz target for T (make fuzz T=1m)
-	packaging/dev/fuzz $(T)
+	$(FFMPEG) packaging/dev/fuzz $(T)
 
 bench: ## run the benchmarks
-	packaging/dev/bench
+	$(FFMPEG) packaging/dev/bench
 
 clean: ## remove what was built and installed in the tree
 	rm -rf bin ui/e2e/out ui/e2e/node_modules
