@@ -56,7 +56,8 @@ func layers() []layer {
 			path: "recorder", ours: []string{"nvr", "nvr/cmaf", "nvr/vault", "nvr/media"}, mods: []string{bluenviron + "mediacommon", xSys, xSync},
 			never: []string{"net/http", "database/sql"}, why: "recording goes on whatever the index, the pages and the detector do",
 		},
-		{path: "motion", ours: []string{"nvr", "nvr/media"}, never: []string{"net/http", "database/sql"}, why: "the detector is pure functions on small pictures"},
+		{path: "motion", ours: []string{"nvr"}, never: []string{"net/http", "database/sql"}, why: "the detector is pure functions on small pictures"},
+		{path: "motion/watch", ours: []string{"nvr", "motion"}, mods: []string{xSync}, never: []string{"net/http", "database/sql", "os/exec"}, why: "looking for motion is one reader of the stream among others"},
 		{path: "motion/decode", ours: []string{"nvr"}, mods: []string{"github.com/asticode/go-astiav"}, never: []string{"net/http", "database/sql"}, why: "FFmpeg is fenced into the media worker"},
 		{
 			path: "ui", ours: []string{"nvr", "nvr/auth", "nvr/cmaf"}, mods: []string{"github.com/a-h/templ", bluenviron + "mediacommon", "rsc.io/qr", "golang.org/x/net/html"},
