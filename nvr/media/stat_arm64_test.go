@@ -1,0 +1,5 @@
+package media
+
+import "golang.org/x/sys/unix"
+
+const sysStatAt = unix.SYS_FSTATAT
