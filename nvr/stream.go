@@ -9,7 +9,7 @@ import (
 
 // Window bounds of a stream unless the creator says otherwise.
 const (
-	DefaultWindow = 8 << 20
+	DefaultWindow = 6 << 20
 	DefaultHold   = 48 << 20
 )
 
@@ -142,6 +142,19 @@ func (s *Stream) Size() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.bytes
+}
+
+// Watched reports whether anyone but holding readers reads: then pictures are
+// wanted as soon as they come.
+func (s *Stream) Watched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.readers {
+		if !r.hold {
+			return true
+		}
+	}
+	return false
 }
 
 // Close ends the stream: readers drain what is left and then get ErrClosed.

@@ -297,3 +297,20 @@ func BenchmarkPublish(b *testing.B) {
 		s.Publish(frames[i%len(frames)])
 	}
 }
+
+func TestHoldingReadersDoNotWatch(t *testing.T) {
+	s := nvr.NewStream(nvr.StreamID{1}, nvr.StreamConfig{})
+	recorder := s.NewReader(nvr.ReaderOptions{Hold: true})
+	defer recorder.Close()
+	if s.Watched() {
+		t.Error("a stream that is only recorded is watched")
+	}
+	viewer := s.NewReader(nvr.ReaderOptions{})
+	if !s.Watched() {
+		t.Error("a stream with a viewer is not watched")
+	}
+	viewer.Close()
+	if s.Watched() {
+		t.Error("a stream is watched by a viewer that left")
+	}
+}

@@ -59,6 +59,7 @@ type session struct {
 	seen    []byte // certificate of this connection
 	video   *videoTrack
 	units   *depacketizer
+	collect collector
 	sound   *soundTrack
 	mixed   bool  // packets of another session came
 	broken  error // a callback panicked
@@ -80,6 +81,7 @@ func (s *session) run(ctx context.Context) error {
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		s.hurry()
+		s.takeCollected()
 		s.client.Close()
 		close(closed)
 	})
@@ -180,7 +182,7 @@ func (s *session) dial(ctx context.Context, network, address string) (net.Conn, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn = conn
-	return conn, nil
+	return newCameraConn(conn), nil
 }
 
 // hurry ends what waits for the camera, for the end of the session.
@@ -189,6 +191,18 @@ func (s *session) hurry() {
 	defer s.mu.Unlock()
 	if s.conn != nil {
 		_ = s.conn.SetDeadline(time.Now().Add(time.Second)) // fails if it is closed: then nothing waits
+	}
+}
+
+// takeCollected gives the reader time for what waits in the kernel: pictures
+// that the camera has sent.
+func (s *session) takeCollected() {
+	s.mu.Lock()
+	waits := s.collect.least > 0
+	s.collect.end()
+	s.mu.Unlock()
+	if waits {
+		<-time.After(collectFor) // nobody says when the reader has caught up
 	}
 }
 
@@ -267,6 +281,11 @@ func (s *session) open(target *base.URL) error {
 	if _, err := s.client.Play(nil); err != nil {
 		return fmt.Errorf("play: %w", err)
 	}
+	if s.camera.Transport == nvr.TCP {
+		s.mu.Lock()
+		s.collect = collector{conn: s.conn, since: s.clock().mono} // not before: answers are short
+		s.mu.Unlock()
+	}
 	return nil
 }
 
@@ -283,7 +302,10 @@ func (s *session) makeTracks(n int) error {
 		s.video.sound = o.sound
 	}
 	s.video.takeSets(o.video.sets)
-	s.units = newDepacketizer(o.video.codec, s.video.accept)
+	s.units = newDepacketizer(o.video.codec, func(u unit) {
+		s.video.accept(u)
+		s.collect.look(s.video.heard, len(u.data), s.feed.stream.Watched())
+	})
 	if n < 2 {
 		return nil
 	}
@@ -341,7 +363,9 @@ func (s *session) watch(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 			s.mu.Lock()
-			frozen := s.clock().mono-s.video.heard > patience
+			now := s.clock().mono
+			s.collect.look(now, 0, s.feed.stream.Watched())
+			frozen := now-s.video.heard > patience
 			broken := s.broken
 			s.mu.Unlock()
 			if broken != nil {
