@@ -29,6 +29,9 @@ type Activity struct {
 	Known  bool
 	Events int // events that ended in it
 	Moving int // seconds with motion
+	// Watched: the detector looked at all of it, so that no motion means that
+	// nothing moved. It is lost with the index.
+	Watched bool
 }
 
 // End returns Start plus Duration.

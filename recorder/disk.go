@@ -201,11 +201,12 @@ func (f *file) size() int64 {
 }
 
 // finish hands the file over to the tick, which makes it durable and enters it
-// in the index; then done is called. duration is that of its footage.
-func (f *file) finish(duration time.Duration, done func()) {
+// in the index; then done is called. duration is that of its footage, activity
+// what was sealed beside it.
+func (f *file) finish(duration time.Duration, activity nvr.Activity, done func()) {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
-	f.segment.Duration = duration
+	f.segment.Duration, f.segment.Activity = duration, activity
 	f.done = done
 	delete(f.d.open, f)
 	f.d.finished = append(f.d.finished, f)

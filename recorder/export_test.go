@@ -66,3 +66,6 @@ func (w Writer) Frame(ctx context.Context, f *nvr.Frame) (written int64) {
 
 // Finish ends the open segment.
 func (w Writer) Finish(ctx context.Context) { w.w.finish(ctx) }
+
+// EncodeMotion returns the record of seconds with motion.
+func EncodeMotion(seconds []nvr.MotionSecond) []byte { return encodeMotion(seconds) }

@@ -109,6 +109,11 @@ func (w *writer) endTime() time.Time {
 // idle stores what lies in memory when no frames come, and opens a gap when
 // none came for a while.
 func (w *writer) idle(ctx context.Context) {
+	w.deliver(ctx)
+	if w.asleep {
+		w.rest(ctx)
+		return
+	}
 	state := w.stream.State()
 	if w.boot {
 		if time.Since(w.began) < bootPatience {
@@ -132,13 +137,15 @@ func (w *writer) idle(ctx context.Context) {
 	}
 }
 
+const noPictures = "The camera sends no pictures."
+
 // quietBreak says why a stream sends nothing.
 func (w *writer) quietBreak(state nvr.StreamState) nvr.Break {
 	if w.quiet && w.RecordingStatus().Cause != nvr.CameraOffline && state.Up {
 		return nvr.Break{} // frames come and cannot be stored: that was noted
 	}
 	if state.Up {
-		return nvr.Break{Cause: nvr.CameraOffline, Detail: "The camera sends no pictures."}
+		return nvr.Break{Cause: nvr.CameraOffline, Detail: noPictures}
 	}
 	if state.Down.Cause == nvr.CauseUnknown {
 		return nvr.Break{Cause: nvr.CameraOffline}
@@ -157,12 +164,19 @@ func (w *writer) setStatus(s nvr.RecordingStatus) {
 	if old.Recording == s.Recording && old.Cause == s.Cause {
 		return
 	}
+	wasWell, well := isWell(old), isWell(s)
+	if wasWell && well {
+		return // where only motion is kept the rest is no news
+	}
 	kind := nvr.RecordingDown
-	if s.Recording {
+	if well {
 		kind = nvr.RecordingUp
 	}
 	w.rec.bus.Publish(nvr.Event{Kind: kind, Source: "recorder", Camera: w.camera, Start: s.Since, Cause: s.Cause, Detail: s.Detail})
 }
+
+// isWell reports whether all that is to be kept is.
+func isWell(s nvr.RecordingStatus) bool { return s.Recording || s.Cause == nvr.NoMotion }
 
 // RecordingStatus returns whether the stream is being recorded.
 func (w *writer) RecordingStatus() nvr.RecordingStatus {

@@ -11,14 +11,40 @@ import (
 type Index interface {
 	// Add inserts or replaces rows by (Stream, Start, Seq).
 	Add(ctx context.Context, segments ...nvr.Segment) error
+	Finder
+	Reaper
+	Rebuilt
+	Motions
+}
+
+// Finder is the part of Index that tells what there is of a stream.
+type Finder interface {
 	// Range returns the segments of a stream that overlap [from, to), by Start
 	// and Seq.
 	Range(ctx context.Context, stream nvr.StreamID, from, to time.Time) ([]nvr.Segment, error)
+	// Spans returns where there is footage of a stream that overlaps [from, to),
+	// in order; holes up to tolerance are not told.
+	Spans(ctx context.Context, stream nvr.StreamID, from, to time.Time, tolerance time.Duration) ([]nvr.Span, error)
 	// Newest returns the segment of a stream with the highest Seq, or
 	// nvr.ErrNotFound.
 	Newest(ctx context.Context, stream nvr.StreamID) (nvr.Segment, error)
-	Reaper
-	Rebuilt
+}
+
+// Motions is the part of Index that knows how much moved, by counts alone: where
+// and what is sealed in the segments.
+type Motions interface {
+	// SetActivity enters the Activity of segments of which it is not known yet.
+	SetActivity(ctx context.Context, segments ...nvr.Segment) error
+	// Eventful returns up to limit segments of a stream that overlap [from, to)
+	// and hold events or may hold some, newest first by (Start, Seq).
+	Eventful(ctx context.Context, stream nvr.StreamID, from, to time.Time, limit int) ([]nvr.Segment, error)
+	// Quiet returns up to limit segments of a stream without the Held flag of box
+	// day maxDay or before that were watched and in which nothing moved, nor
+	// closer to them than margin.
+	Quiet(ctx context.Context, stream nvr.StreamID, maxDay int, margin time.Duration, limit int) ([]nvr.Segment, error)
+	// Density returns how much moved in [from, to), in order, where something did
+	// or nothing is known.
+	Density(ctx context.Context, stream nvr.StreamID, from, to time.Time) ([]nvr.Density, error)
 }
 
 // Rebuilt is the part of Index that tells a new one from a complete one.

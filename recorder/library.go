@@ -36,6 +36,12 @@ type part struct {
 	nvr.Segment
 	names []string // where its file is; a live one is being renamed from the first to the second
 	live  []vault.Fragment
+	// Of a live one: its records, the seconds with motion that are not among them
+	// yet, and up to when (ticks) it can be read.
+	isLive  bool
+	written []vault.Record
+	moved   []nvr.MotionSecond
+	reach   int64
 }
 
 // parts returns what there is of a stream in [from, to), in the index or not yet.
@@ -50,8 +56,8 @@ func (l *Library) parts(ctx context.Context, stream nvr.StreamID, from, to time.
 	parts := make([]part, 0, len(rows)+len(live))
 	seen := make(map[uint64]bool, len(rows))
 	for _, row := range rows {
-		if d := l.rec.disk(row.Disk); d != nil {
-			parts = append(parts, part{Segment: row, names: []string{d.path(segName(row))}})
+		if p, ok := l.listed(row); ok {
+			parts = append(parts, p)
 			seen[row.Seq] = true
 		}
 	}
@@ -62,6 +68,15 @@ func (l *Library) parts(ctx context.Context, stream nvr.StreamID, from, to time.
 	}
 	sort.SliceStable(parts, func(i, j int) bool { return parts[i].Start.Before(parts[j].Start) })
 	return parts, nil
+}
+
+// listed returns a segment of the index, unless its disk is not known any more.
+func (l *Library) listed(row nvr.Segment) (part, bool) {
+	d := l.rec.disk(row.Disk)
+	if d == nil {
+		return part{}, false
+	}
+	return part{Segment: row, names: []string{d.path(segName(row))}}, true
 }
 
 // live returns the segments of a stream that are not in the index yet.
@@ -75,22 +90,37 @@ func (r *Recorder) live(stream nvr.StreamID, from, to time.Time) []part {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var parts []part
-	for _, s := range w.live {
-		s.file.d.mu.Lock()
-		segment := s.file.segment
-		s.file.d.mu.Unlock()
-		s.mu.Lock()
-		names := []string{s.file.d.path(partName(segment)), s.file.d.path(segName(segment))}
-		if segment.Duration == 0 {
-			segment.Duration = nvr.TickDuration(s.end - s.start)
+	for i, s := range w.live {
+		p := s.part()
+		if p.Duration == 0 {
+			p.Duration = nvr.TickDuration(p.reach - s.start)
+			if i == len(w.live)-1 {
+				p.moved = slices.Clone(w.moved)
+				p.Activity.Moving = len(p.moved)
+			}
 		}
-		p := part{Segment: segment, names: names, live: slices.Clip(s.fragments)}
-		s.mu.Unlock()
-		if segment.Start.Before(to) && segment.End().After(from) {
+		if p.Start.Before(to) && p.End().After(from) {
 			parts = append(parts, p)
 		}
 	}
 	return parts
+}
+
+// part returns what can be read of a segment that is not in the index yet. Its
+// Duration is 0 while it is open.
+func (s *openSegment) part() part {
+	s.file.d.mu.Lock()
+	segment := s.file.segment
+	s.file.d.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if segment.Duration == 0 {
+		segment.Activity = nvr.Activity{Known: true, Events: s.events}
+	}
+	return part{
+		Segment: segment, names: []string{s.file.d.path(partName(segment)), s.file.d.path(segName(segment))},
+		live: slices.Clip(s.fragments), isLive: true, written: s.records, reach: s.end,
+	}
 }
 
 // opened is a segment that was unlocked. Close it.
@@ -176,7 +206,7 @@ func (l *Library) each(ctx context.Context, opener nvr.Opener, req nvr.MediaRequ
 		case errors.Is(err, nvr.ErrForbidden):
 			forbidden = err
 			continue
-		case errors.Is(err, nvr.ErrCorrupt), errors.Is(err, nvr.ErrNotFound), errors.Is(err, nvr.ErrDestroyed):
+		case isLost(err):
 			l.rec.log.Warn("pass over segment", slog.Any("stream", req.Stream), slog.Any("start", p.Start), slog.Any("err", err))
 			continue
 		case err != nil:

@@ -76,6 +76,8 @@ type Recorder struct {
 	// know yet.
 	unlisted map[nvr.DiskID]struct{}
 	leftover bool // the garbage list is not empty
+	scenes   map[nvr.CameraID]*scene
+	quieted  map[nvr.StreamID]int // box day up to which quiet footage was deleted
 
 	seqMu sync.Mutex // guards seqs, also while a block is set aside
 	seqs  map[nvr.StreamID]seqBlock
@@ -104,6 +106,7 @@ func New(ctx context.Context, cfg Config) (*Recorder, error) {
 		disks: make(map[nvr.DiskID]*disk), writers: make(map[nvr.StreamID]*running),
 		places: make(map[nvr.StreamID]*disk), seqs: make(map[nvr.StreamID]seqBlock),
 		unlisted: make(map[nvr.DiskID]struct{}), doubt: make(chan struct{}, 1),
+		scenes: make(map[nvr.CameraID]*scene), quieted: make(map[nvr.StreamID]int),
 	}
 	disks, err := cfg.Disks.Disks(ctx)
 	if err != nil {
@@ -233,11 +236,13 @@ func (r *Recorder) manage(ctx context.Context) error {
 
 // update starts writers for new streams and ends those of streams that went.
 func (r *Recorder) update(ctx context.Context) {
-	wanted := make(map[nvr.StreamID]bool)
+	wanted, there := make(map[nvr.StreamID]bool), make(map[nvr.CameraID]bool)
 	for _, status := range r.cameras.List() {
+		there[status.Camera.ID] = true
 		if status.Camera.Disabled {
 			continue
 		}
+		r.tell(status.Camera.ID, func(s *scene) { s.mode = status.Camera.Record })
 		for _, source := range status.Camera.Streams {
 			wanted[source.Stream] = true
 			r.start(ctx, status.Camera, source)
@@ -249,6 +254,7 @@ func (r *Recorder) update(ctx context.Context) {
 			w.switchOff(ctx)
 		}
 	}
+	r.forgetScenes(there)
 }
 
 func (r *Recorder) start(ctx context.Context, c nvr.Camera, source nvr.Source) {
@@ -267,7 +273,7 @@ func (r *Recorder) start(ctx context.Context, c nvr.Camera, source nvr.Source) {
 		w.log.Error("account for the time before the start", slog.Any("err", err))
 	}
 	// From the oldest key frame on: the camera may have been quicker than we.
-	reader := stream.NewReader(nvr.ReaderOptions{Hold: true, From: time.Unix(0, 0)})
+	w.reader = stream.NewReader(nvr.ReaderOptions{Hold: true, From: time.Unix(0, 0)})
 	ctx, cancel := context.WithCancel(ctx)
 	run := &running{writer: w, cancel: cancel, done: make(chan struct{})}
 	r.mu.Lock()
@@ -275,14 +281,15 @@ func (r *Recorder) start(ctx context.Context, c nvr.Camera, source nvr.Source) {
 	r.mu.Unlock()
 	go func() {
 		defer close(run.done)
-		w.run(ctx, reader)
+		w.run(ctx)
 	}()
 }
 
 func (r *Recorder) newWriter(camera nvr.CameraID, source nvr.Source, stream *nvr.Stream) *writer {
 	return &writer{
-		rec: r, camera: camera, source: source, stream: stream, first: true, began: time.Now(),
-		log: r.log.With(slog.Any("camera", camera), slog.Any("quality", source.Quality)), rotate: make(chan struct{}, 1),
+		rec: r, camera: camera, source: source, stream: stream, scene: r.scene(camera), first: true, began: time.Now(),
+		log:    r.log.With(slog.Any("camera", camera), slog.Any("quality", source.Quality)),
+		rotate: make(chan struct{}, 1), nudge: make(chan struct{}, 1),
 		status: nvr.RecordingStatus{Since: time.Now(), Cause: nvr.CameraOffline},
 	}
 }

@@ -36,6 +36,7 @@ type house struct {
 	paths   []string
 	wrap    func(recorder.Index) recorder.Index
 	stop    func()
+	oldRows []nvr.Segment // of the main stream, when it was stopped
 }
 
 // keys is a vault for each camera and UTC day whose pairs stay in the test.
@@ -170,6 +171,10 @@ func (h *house) run() {
 		cancel()
 		if err := <-done; err != nil {
 			h.t.Errorf("recorder: %v", err)
+		}
+		var err error
+		if h.oldRows, err = h.index.Range(context.Background(), h.id(), time.Unix(0, 0), time.Now().Add(day)); err != nil {
+			h.t.Errorf("list segments: %v", err)
 		}
 		if err := errors.Join(h.index.Close(), h.config.Close()); err != nil {
 			h.t.Errorf("close databases: %v", err)
@@ -454,7 +459,7 @@ func TestWithoutAnOwnerNothingIsRecordedAndTheGapSaysSo(t *testing.T) {
 	k.mu.Unlock()
 	time.Sleep(1100 * time.Millisecond) // the pause between two tries
 	publish(h.main(), src, 100)
-	eventually(t, "it records", func() bool { return h.rec.Recording(h.id()).Recording })
+	eventually(t, "it records", func() bool { return len(h.recorded(h.id(), time.Now().Add(-time.Hour), time.Now())) == 100 })
 	recorded := nvr.TickTime(src.start + int64(src.n)*nvr.ClockRate/25)
 	line := must[nvr.Timeline](t)(h.lib.Timeline(t.Context(), h.id(), camera.Added, recorded))
 	causes := map[nvr.Cause]bool{}

@@ -77,6 +77,12 @@ func (r *Recorder) expire(ctx context.Context) error {
 			if err := r.expireUpTo(ctx, nvr.DiskID{}, source.Stream, today-keep-1); err != nil {
 				return err
 			}
+			if status.Camera.Record != nvr.RecordQuietShorter || status.Camera.QuietDays < 1 {
+				continue
+			}
+			if err := r.expireQuiet(ctx, source.Stream, today-status.Camera.QuietDays-1); err != nil {
+				return err
+			}
 		}
 	}
 	for _, d := range r.list() {
@@ -98,6 +104,37 @@ func (r *Recorder) expireUpTo(ctx context.Context, disk nvr.DiskID, stream nvr.S
 		}
 	}
 	return ctx.Err()
+}
+
+// quietMargin is how close to motion footage is not quiet.
+const quietMargin = 10 * time.Second
+
+// expireQuiet deletes the footage of a stream of box day maxDay or before in
+// which, and around which, nothing moved. What is quiet does not become more
+// with time: each day is looked at once.
+func (r *Recorder) expireQuiet(ctx context.Context, stream nvr.StreamID, maxDay int) error {
+	r.mu.Lock()
+	done, known := r.quieted[stream]
+	r.mu.Unlock()
+	if known && done == maxDay {
+		return nil
+	}
+	for {
+		quiet, err := r.index.Quiet(ctx, stream, maxDay, quietMargin, 4*batch)
+		if err != nil {
+			return err
+		}
+		if len(quiet) == 0 {
+			break
+		}
+		if err := r.remove(ctx, quiet, nvr.Expired); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.quieted[stream] = maxDay
+	return nil
 }
 
 // trim keeps the quota and the reserve of every disk.

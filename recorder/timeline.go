@@ -32,9 +32,10 @@ func (l *Library) Timeline(ctx context.Context, stream nvr.StreamID, from, to ti
 	if !from.Before(to) {
 		return nvr.Timeline{}, nil
 	}
-	parts, err := l.parts(ctx, stream, from, to)
+	live := l.rec.live(stream, from, to) // first: see parts
+	spans, err := l.rec.index.Spans(ctx, stream, from, to, mergeTolerance)
 	if err != nil {
-		return nvr.Timeline{}, err
+		return nvr.Timeline{}, fmt.Errorf("list spans: %w", err)
 	}
 	gaps, err := l.rec.gaps.GapsIn(ctx, stream, from, to)
 	if err != nil {
@@ -44,9 +45,8 @@ func (l *Library) Timeline(ctx context.Context, stream nvr.StreamID, from, to ti
 	if err != nil {
 		return nvr.Timeline{}, fmt.Errorf("find the first footage: %w", err)
 	}
-	spans := make([]nvr.Span, len(parts))
-	for i, p := range parts {
-		spans[i] = nvr.Span{From: p.Start, To: p.End()}
+	for _, p := range live {
+		spans = append(spans, nvr.Span{From: p.Start, To: p.End()})
 	}
 	a := arrangement{stream: stream, gaps: gaps, window: nvr.Span{From: from, To: to}, pending: pending}
 	if len(oldest) > 0 {

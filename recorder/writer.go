@@ -41,8 +41,10 @@ type writer struct {
 	camera nvr.CameraID
 	source nvr.Source
 	stream *nvr.Stream
+	scene  *scene
 	log    *slog.Logger
 	began  time.Time // when the writer was made
+	reader *nvr.Reader
 
 	seg   *openSegment // nil between segments
 	frag  fragment
@@ -54,12 +56,22 @@ type writer struct {
 	first bool      // the first segment is shorter, to spread the rotation
 	parts [][]byte
 
+	asleep   bool      // nothing moves, and nothing else is kept
+	motions  uint64    // of the scene, that were known when it fell asleep
+	seen     time.Time // when the last frame came that was left alone
+	taken    int64     // ticks up to which the run takenRun was recorded before the sleep
+	takenRun uint64
+
 	rotate chan struct{}
+	nudge  chan struct{} // there is something for attend
 
 	mu     sync.Mutex
 	rate   float64 // bytes a second of the last segment; written by run only
 	status nvr.RecordingStatus
-	live   []*openSegment // open, or finished and not yet in the index
+	live   []*openSegment     // open, or finished and not yet in the index
+	notes  []*note            // events that wait, at most maxNotes bytes
+	moved  []nvr.MotionSecond // that wait for the end of the segment, by second
+	ended  bool               // takes no more notes
 }
 
 // openSegment is a segment that is not in the index yet.
@@ -73,16 +85,22 @@ type openSegment struct {
 	start  int64
 	cut    int64 // ticks: end at the first key frame from here on
 	seq    uint32
+	// watched and blinded are those of the scene when it began.
+	watched bool
+	blinded uint64
 
 	mu        sync.Mutex
 	fragments []vault.Fragment // those that can be read
+	records   []vault.Record
 	end       int64
+	events    int // written by run only
 }
 
 // run takes frames until the stream or ctx ends, and finishes the open
-// segment. It closes the reader.
-func (w *writer) run(ctx context.Context, reader *nvr.Reader) {
-	defer reader.Close()
+// segment. It closes its reader.
+func (w *writer) run(ctx context.Context) {
+	defer func() { w.reader.Close() }() // it changes
+	defer w.closeNotes()
 	tick := time.NewTicker(idleTick)
 	defer tick.Stop()
 	ticked := false
@@ -90,7 +108,7 @@ func (w *writer) run(ctx context.Context, reader *nvr.Reader) {
 	ctx = context.WithoutCancel(ctx) // what came is stored before it stops
 	ended := false
 	for {
-		f, missed, err := reader.Poll()
+		f, missed, err := w.reader.Poll()
 		if f != nil {
 			w.frame(ctx, f, missed)
 			continue
@@ -103,9 +121,11 @@ func (w *writer) run(ctx context.Context, reader *nvr.Reader) {
 			w.idle(ctx)
 			ticked = false
 		}
-		reader.Doze(w.frag.fullAt())
+		w.reader.Doze(w.dozing())
 		select {
-		case <-reader.Ready():
+		case <-w.reader.Ready():
+		case <-w.nudge:
+			w.attend(ctx)
 		case <-tick.C:
 			ticked = true
 		case <-w.rotate:
@@ -120,6 +140,13 @@ func (w *writer) run(ctx context.Context, reader *nvr.Reader) {
 
 // frame takes one frame.
 func (w *writer) frame(ctx context.Context, f *nvr.Frame, missed int) {
+	if w.asleep {
+		w.seen = time.Now()
+		return
+	}
+	if w.known(f) {
+		return
+	}
 	if missed > 0 && w.seg != nil {
 		w.lost(ctx, f)
 	}
@@ -139,6 +166,13 @@ func (w *writer) frame(ctx context.Context, f *nvr.Frame, missed int) {
 
 // boundary ends the fragment, and the segment, where a picture calls for it.
 func (w *writer) boundary(ctx context.Context, f *nvr.Frame) {
+	if f.Key {
+		wanted, motions := w.scene.wants(f.DTS)
+		if w.motions = motions; !wanted {
+			w.sleep(ctx, f)
+			return
+		}
+	}
 	if w.seg != nil {
 		switch {
 		case f.Key && (f.DTS >= w.seg.cut || f.Params != w.seg.params || utcDay(f.DTS) != w.seg.day):
@@ -177,6 +211,7 @@ func (w *writer) begin(ctx context.Context, f *nvr.Frame) {
 	w.live = append(w.live, seg)
 	w.mu.Unlock()
 	w.setStatus(nvr.RecordingStatus{Recording: true, Since: f.Time()})
+	w.deliver(ctx)
 }
 
 // open makes the file of a new segment and writes its header and init segment.
@@ -207,8 +242,9 @@ func (w *writer) open(ctx context.Context, f *nvr.Frame) (*openSegment, error) {
 		out.abandon()
 		return nil, fmt.Errorf("begin segment: %w", err)
 	}
+	watched, blinded := w.scene.watch()
 	return &openSegment{
-		sealed: sealed, file: out, params: f.Params, run: f.Run, vault: to.Vault,
+		watched: watched, blinded: blinded, sealed: sealed, file: out, params: f.Params, run: f.Run, vault: to.Vault,
 		day: utcDay(f.DTS), start: f.DTS, end: f.DTS, cut: f.DTS + w.length(),
 	}, nil
 }
@@ -338,7 +374,15 @@ func (w *writer) finish(ctx context.Context) {
 		return // storing the last fragment failed
 	}
 	duration := max(nvr.TickDuration(w.end-seg.start), time.Millisecond).Round(time.Millisecond)
-	if err := seg.sealed.Close(duration); err != nil {
+	w.deliver(ctx)
+	if w.seg == nil {
+		return // as above
+	}
+	activity, err := w.sealMotion(seg)
+	if err == nil {
+		err = seg.sealed.Close(duration)
+	}
+	if err != nil {
 		w.broken(ctx, err)
 		return
 	}
@@ -348,7 +392,7 @@ func (w *writer) finish(ctx context.Context) {
 	w.mu.Lock()
 	w.rate = rate
 	w.mu.Unlock()
-	seg.file.finish(duration, func() { w.forget(seg) })
+	seg.file.finish(duration, activity, func() { w.forget(seg) })
 }
 
 // forget takes a segment out of the live ones: the index has it, or nobody.

@@ -12,6 +12,11 @@ import (
 // now is when the matrix is asked.
 func matrixNow() time.Time { return time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC) }
 
+// all gives every right on a camera; the role bounds them.
+func all(camera nvr.CameraID) []nvr.CameraRights {
+	return []nvr.CameraRights{{Camera: camera, Rights: auth.AllRights}}
+}
+
 // TestMatrixOfRoles asks every role for every action at an own and a foreign
 // camera. What is not listed is denied.
 func TestMatrixOfRoles(t *testing.T) {
@@ -21,7 +26,7 @@ func TestMatrixOfRoles(t *testing.T) {
 		auth.ActAccount, auth.ActCameras, auth.ActSettings, auth.ActPeople, "", "format-disk",
 	}
 	onCamera := map[nvr.Role]map[auth.Action]bool{
-		nvr.Member: {auth.ActLive: true, auth.ActAudio: true, auth.ActReplay: true, auth.ActExport: true, auth.ActStatus: true, auth.ActLog: true, auth.ActAccount: true},
+		nvr.Member: {auth.ActLive: true, auth.ActAudio: true, auth.ActReplay: true, auth.ActExport: true, auth.ActDelete: true, auth.ActStatus: true, auth.ActLog: true, auth.ActAccount: true},
 		nvr.Viewer: {auth.ActLive: true, auth.ActReplay: true, auth.ActStatus: true, auth.ActAccount: true},
 		nvr.Guest:  {auth.ActLive: true},
 	}
@@ -30,7 +35,7 @@ func TestMatrixOfRoles(t *testing.T) {
 		nvr.Viewer: {auth.ActStatus: true, auth.ActAccount: true},
 	}
 	for _, role := range []nvr.Role{0, nvr.Owner, nvr.Member, nvr.Viewer, nvr.Guest, 99} {
-		m := auth.Member{Kind: nvr.Person, Role: role, Cameras: []nvr.CameraID{own}}
+		m := auth.Member{Kind: nvr.Person, Role: role, Cameras: all(own)}
 		if role == nvr.Guest {
 			m.From, m.Until = matrixNow().Add(-time.Hour), matrixNow().Add(time.Hour)
 		}
@@ -52,7 +57,7 @@ func TestMatrixOfRoles(t *testing.T) {
 func TestGuestsHaveAnEndAndOnlyPeopleMay(t *testing.T) {
 	own := camera()
 	guest := auth.Member{
-		Kind: nvr.Person, Role: nvr.Guest, Cameras: []nvr.CameraID{own},
+		Kind: nvr.Person, Role: nvr.Guest, Cameras: all(own),
 		From: matrixNow().Add(-time.Hour), Until: matrixNow().Add(time.Hour),
 	}
 	for at, want := range map[time.Time]bool{
@@ -68,7 +73,7 @@ func TestGuestsHaveAnEndAndOnlyPeopleMay(t *testing.T) {
 		t.Error("a guest without an end may look")
 	}
 	for _, kind := range []nvr.PrincipalKind{0, nvr.Recovery, nvr.Token, nvr.Share, nvr.Pairing, nvr.Kiosk} {
-		m := auth.Member{Kind: kind, Role: nvr.Owner, Cameras: []nvr.CameraID{own}}
+		m := auth.Member{Kind: kind, Role: nvr.Owner, Cameras: all(own)}
 		if auth.May(m, auth.ActLive, own, matrixNow()) {
 			t.Errorf("a principal of kind %d counts as a person", kind)
 		}

@@ -50,6 +50,9 @@ func (s *Service) Claim(ctx context.Context, req ClaimRequest) (*Session, string
 	if err := s.store.ForgetPeople(ctx); err != nil { // of a claim that was interrupted
 		return nil, "", fmt.Errorf("claim: %w", err)
 	}
+	if err := s.measureKDF(ctx); err != nil {
+		return nil, "", fmt.Errorf("claim: %w", err)
+	}
 	h, err := s.makeHousehold(ctx, req)
 	if err != nil {
 		return nil, "", fmt.Errorf("claim: %w", err)
@@ -68,8 +71,9 @@ func (s *Service) Claim(ctx context.Context, req ClaimRequest) (*Session, string
 	if err != nil {
 		return nil, "", err
 	}
-	sess, token := s.newSession(ctx, h.person, keys, req.Addr, req.Device)
+	sess, token := s.newSession(ctx, entry{person: h.person, keys: keys, trusted: true, proved: true, addr: req.Addr, device: req.Device})
 	s.note(ctx, Entry{Action: LogSetup, Session: sess, Detail: setupDetail(req.Console)})
+	s.habits.forget()
 	if req.TOTP == nil {
 		s.note(ctx, Entry{Action: LogWaived, Session: sess})
 	}

@@ -1,7 +1,9 @@
 // Package auth is the household: its people and what unlocks their keys,
-// sessions, second factors, throttling, the signed roster of who may hold keys,
-// the vaults of the day, the chained log of who looked, and the one place that
-// decides who may do what ([Service.Authorize]).
+// sessions, remembered devices, second factors, throttling, the signed roster of
+// who may hold keys, the vaults of the day, links for strangers, the chained log
+// of who looked with the notices that it gives rise to, and the one place that
+// decides who may do what ([Service.Authorize]). How people come and go, and why
+// it is so, is in design.md.
 //
 // Logging in is unlocking: a password opens the key pair of a person, and only
 // that pair opens the vaults under which footage is sealed. The box itself
@@ -10,12 +12,13 @@
 // who is logged in; [RecoveryOpener] is that of the printed recovery key.
 //
 // The package reads and writes through the stores in store.go and keeps no
-// files but the spill of the log ([Config.Spill]). Three settings are its own:
-// the one-time set-up code, the pinned roster and the last step of each second
-// factor, all named "auth/...".
+// files but the spill of the log ([Config.Spill]). Settings that are its own are
+// named "auth/...": one-time codes, the pinned roster, the cost of a password, and
+// of each person the last step of the second factor and digests of the devices.
 //
 // All methods of [Service] and [Session] may be called from any goroutine.
-// Locks are taken in the order Service.people, Service.making, Service.vaultMu
-// or chain.mu, Session.mu; all others are leaves. The only goroutines are those
-// that countersign vaults after a login; [Service.Close] waits for them.
+// Locks are taken in the order Service.granting, Service.people, Service.making,
+// Service.vaultMu or chain.mu, Session.mu; all others are leaves. The only
+// goroutines are those that countersign vaults and grant recordings behind a
+// login or a change of the people; [Service.Close] waits for them.
 package auth

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"lares/nvr"
 	"lares/nvr/vault"
@@ -16,7 +15,9 @@ import (
 // Alarms in words for the owner.
 const (
 	alarmRoster    = "The list of people on this box was not the one that you signed last. It was put back. Footage recorded in between may open for somebody else."
+	alarmDoubt     = "The list of people on this box is not the one that its owners signed last, as far as somebody who logged in knows. An owner has to log in."
 	alarmPublic    = "The key of a person on this box is not the one on the list that you signed. Nothing is sealed to it, but somebody changed the box's disk."
+	alarmKeys      = "Older keys of a person were put back on this box's disk. Nothing is sealed to them. Reset that person's password."
 	alarmPerson    = "There is a person on this box who is not on the list that you signed."
 	alarmVaultKey  = "Footage of a day was sealed to a key that you do not have. Somebody with access to the box's disk may have exchanged it."
 	alarmVaultWho  = "Footage of a day was sealed to other people than those on your list."
@@ -24,7 +25,8 @@ const (
 )
 
 // examine compares the stored roster and people with what the person's own
-// secret knows, and puts right what was changed from outside. It may change
+// secret knows. An owner puts right what was changed from outside; for others it
+// is reported, and nothing is granted to anybody with their keys. It may change
 // the person's secret.
 func (s *Service) examine(ctx context.Context, p *proof) error {
 	s.people.Lock()
@@ -33,9 +35,6 @@ func (s *Service) examine(ctx context.Context, p *proof) error {
 }
 
 func (s *Service) examineLocked(ctx context.Context, p *proof) error {
-	if p.person.Role != nvr.Owner {
-		return nil
-	}
 	now, err := s.principal(ctx, p.person.ID)
 	if err != nil {
 		return err
@@ -45,10 +44,16 @@ func (s *Service) examineLocked(ctx context.Context, p *proof) error {
 		if err != nil {
 			return ErrWrong // with a new password
 		}
-		x.TOTP = p.secret.TOTP
-		p.person, p.secret = now, x
+		p.secret = x
 	}
+	p.person = now
 	if err := s.examineRoster(ctx, p); err != nil {
+		return err
+	}
+	if s.trust.rolledBack() {
+		s.alarm(ctx, alarmKeys)
+	}
+	if err := s.confirmKeys(ctx, p); err != nil {
 		return err
 	}
 	return s.examinePeople(ctx)
@@ -63,70 +68,135 @@ func (s *Service) examineRoster(ctx context.Context, p *proof) error {
 	}
 	ownBody, err := parseRoster(own)
 	if err != nil {
-		return fmt.Errorf("read the roster of an owner: %w", err)
+		return fmt.Errorf("read the roster of a person: %w", err)
 	}
+	self, _ := ownBody.member(p.person.ID)
 	if !missing && sameRoster(own, stored) {
 		if _, err := s.trust.roster(); err == nil {
 			return nil
 		}
-		return s.trust.accept(ctx, stored, ownBody) // the pin was lost or exchanged
+		if self.signs() {
+			return s.trust.accept(ctx, stored, ownBody) // the pin was lost or exchanged
+		}
 	}
-	if !missing && stored.Version > own.Version && signedBy(stored, ownBody.verifyKeys()) {
-		body, err := parseRoster(stored)
+	if !missing && stored.Version > own.Version {
+		follows, err := s.trust.descends(ctx, stored, ancestorOf(own, ownBody))
 		if err != nil {
 			return err
 		}
-		return s.adopt(ctx, p, stored, body) // another owner changed it
+		if follows {
+			return s.adopt(ctx, p, stored, self.signs()) // another owner changed it
+		}
 	}
-	if err := s.reissue(ctx, p, ownBody, stored.Version); err != nil {
+	if !self.signs() {
+		p.doubt = true
+		s.alarm(ctx, alarmDoubt)
+		return nil
+	}
+	if missing || stored.Version < own.Version {
+		err = s.restore(ctx, own, ownBody)
+	} else {
+		err = s.reissue(ctx, p, ownBody, stored.Version)
+	}
+	if err != nil {
 		return fmt.Errorf("put the roster back: %w", err)
 	}
 	s.alarm(ctx, alarmRoster)
 	return nil
 }
 
-// adopt makes a roster that another owner signed the one that this owner knows.
-func (s *Service) adopt(ctx context.Context, p *proof, raw nvr.Roster, body *rosterBody) error {
-	p.secret.Roster = raw
-	if err := s.saveSecret(ctx, p); err != nil {
+// adopt makes a roster that another owner signed the one that this person knows.
+// An owner vouches for it as well, in case that the box does not trust it.
+func (s *Service) adopt(ctx context.Context, p *proof, raw nvr.Roster, vouch bool) error {
+	body, err := parseRoster(raw)
+	if err != nil {
 		return err
+	}
+	p.secret.Roster = raw
+	if err := s.saveSecret(ctx, p); err != nil || !vouch {
+		return err
+	}
+	return s.trust.accept(ctx, raw, body)
+}
+
+// restore puts back a roster that was removed.
+func (s *Service) restore(ctx context.Context, raw nvr.Roster, body *rosterBody) error {
+	if err := s.store.AddRoster(ctx, raw); err != nil {
+		return fmt.Errorf("store roster: %w", err)
 	}
 	return s.trust.accept(ctx, raw, body)
 }
 
 // reissue signs the owner's own roster again, above the stored one.
 func (s *Service) reissue(ctx context.Context, p *proof, body *rosterBody, above uint64) error {
-	next := *body
+	next := body.following(p.secret.Roster)
 	next.Number = above + 1
-	next.Previous = rosterHash(p.secret.Roster)
-	next.Created = time.Now().UTC().Truncate(time.Second)
-	return s.publish(ctx, p, &next, nil)
+	return s.publish(ctx, p, change{body: next})
 }
 
-// publish signs a roster as the person, who is an owner, and puts it in force.
-// The owner's secret comes first: were the rest lost, the next login would
-// finish it. Unlockers, unless nil, are replaced with it.
-func (s *Service) publish(ctx context.Context, p *proof, body *rosterBody, unlockers []nvr.Unlocker) error {
+// confirmKeys signs for the keys that people took since an owner was here.
+func (s *Service) confirmKeys(ctx context.Context, p *proof) error {
+	body, err := s.trust.roster()
+	if err != nil {
+		return err
+	}
+	self, ok := body.member(p.person.ID)
+	if !ok || !self.signs() || !slices.ContainsFunc(body.Members, func(m member) bool { return m.fresh }) {
+		return nil
+	}
+	if err := s.publish(ctx, p, change{body: body.following(p.secret.Roster), newLog: true}); err != nil {
+		return fmt.Errorf("sign for new keys: %w", err)
+	}
+	return nil
+}
+
+// change is what publish puts in force.
+type change struct {
+	body *rosterBody // made by following
+	// sign, unless nil, takes the place of the owner's signing key.
+	sign *vault.SigningKey
+	// own replaces the owner's unlockers unless it is nil.
+	own    []nvr.Unlocker
+	people []nvr.PersonChange
+	drop   []nvr.GrantDrop
+	newLog bool // the household's log gets a vault of its own from now on
+}
+
+// publish signs a roster as the person, who is an owner, and puts it in force
+// with all that changes with it.
+func (s *Service) publish(ctx context.Context, p *proof, c change) error {
 	key, err := vault.SigningKeyFromSeed(p.secret.Sign)
 	if err != nil {
 		return fmt.Errorf("read signing key: %w", nvr.ErrCorrupt)
 	}
 	defer key.Wipe()
-	raw, err := body.sign(p.person.ID, key)
-	if err != nil {
+	e := nvr.Enactment{Drop: c.drop}
+	if c.newLog {
+		if e.Vault, e.Grants, err = sealVault(c.body, nvr.CameraID{}, Day(c.body.Created)); err != nil {
+			return err
+		}
+		c.body.Log.Vault, c.body.Log.Public = e.Vault.ID, e.Vault.Public
+	}
+	if e.Roster, err = c.body.sign(p.person.ID, key); err != nil {
 		return err
 	}
-	p.secret.Roster = raw
+	p.secret.Roster = e.Roster
+	if c.sign != nil {
+		clear(p.secret.Sign)
+		p.secret.Sign = c.sign.Seed()
+	}
 	if p.person.Secret, err = p.secret.seal(p.pair, p.person.ID); err != nil {
 		return err
 	}
-	if err := s.store.SavePrincipal(ctx, p.person, unlockers); err != nil {
-		return fmt.Errorf("store person: %w", err)
+	e.People = append([]nvr.PersonChange{{Principal: p.person, Unlockers: c.own}}, c.people...)
+	if err := s.store.Enact(ctx, e); err != nil {
+		// Some errors come after the change is in force.
+		if now, readErr := s.store.Roster(ctx); readErr != nil || !sameRoster(now, e.Roster) {
+			return fmt.Errorf("store roster: %w", err)
+		}
+		s.log.WarnContext(ctx, "the people were changed, but not all of it is settled", slog.Any("error", err))
 	}
-	if err := s.store.AddRoster(ctx, raw); err != nil {
-		return fmt.Errorf("store roster: %w", err)
-	}
-	return s.trust.accept(ctx, raw, body)
+	return s.trust.accept(ctx, e.Roster, c.body)
 }
 
 func (s *Service) saveSecret(ctx context.Context, p *proof) error {
@@ -167,7 +237,9 @@ func (s *Service) examinePeople(ctx context.Context) error {
 // countersignSoon checks and signs the vaults that were made while no owner was
 // there. It goes on behind the login: each signature is a durable write.
 func (s *Service) countersignSoon(ctx context.Context, sess *Session, p proof) {
-	if sess.role != nvr.Owner {
+	if body, err := s.trust.roster(); err != nil {
+		return
+	} else if m, ok := body.member(sess.id); !ok || !m.signs() {
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -249,7 +321,7 @@ func (s *Service) checkVault(ctx context.Context, sess *Session, v nvr.Vault) (p
 	if err != nil {
 		return "", fmt.Errorf("read grants: %w", err)
 	}
-	entitled := body.entitled(v.Camera)
+	entitled := body.entitled(v.Camera, v.Created)
 	if len(grants) != len(entitled) {
 		return alarmVaultWho, nil
 	}

@@ -1,10 +1,20 @@
 package auth
 
 import (
+	"encoding/json"
 	"time"
 
 	"lares/nvr"
+	"lares/nvr/vault"
 )
+
+// Calibrate is how the cost of a guess is chosen.
+func Calibrate(p vault.KDFParams, measure func(vault.KDFParams) (time.Duration, error)) (vault.KDFParams, error) {
+	return calibrate(p, measure)
+}
+
+// Deriving returns how many passwords are turned into keys now.
+func (s *Service) Deriving() int64 { return s.kdf.running.Load() }
 
 // Derivations returns how many passwords were turned into keys so far.
 func (s *Service) Derivations() int64 { return s.kdf.runs.Load() }
@@ -53,3 +63,25 @@ type Member = member
 
 // May is the rule behind Authorize.
 func May(m Member, a Action, camera nvr.CameraID, at time.Time) bool { return m.may(a, camera, at) }
+
+// OpenDeviceKey reads the secrets of a remembered device.
+func OpenDeviceKey(k DeviceKey) error {
+	d, err := k.open()
+	if err == nil {
+		d.wipe()
+	}
+	return err
+}
+
+// ForgeSuccession certifies keys of a person with any signing key.
+func ForgeSuccession(id nvr.PrincipalID, keys uint64, public []byte, key *vault.SigningKey) ([]byte, error) {
+	x := successor{Person: id, Keys: keys, Public: public, Verify: key.Public()}
+	var err error
+	if x.Sig, err = key.Sign(successionDomain, x.body()); err != nil {
+		return nil, err
+	}
+	return json.Marshal(succession{Form: 1, Chain: []successor{x}})
+}
+
+// Succeeds reports whether what a principal holds leads to other keys.
+func Succeeds(m Member, raw []byte) bool { return m.succeed(parseSuccession(raw)).Keys != m.Keys }

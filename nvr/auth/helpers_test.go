@@ -41,6 +41,8 @@ type house struct {
 	*auth.Service
 }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	raw := make([]byte, vault.MachineKeySize)
@@ -63,7 +65,7 @@ func (h *house) start() {
 }
 
 func (h *house) tryStart() error {
-	log := slog.New(slog.DiscardHandler)
+	log := discard()
 	cfg, err := db.OpenConfig(context.Background(), h.path, h.machine, log)
 	if err != nil {
 		return err

@@ -51,6 +51,9 @@ type secret struct {
 	Sign []byte `json:"sign"` // seed of the Ed25519 key
 	// TOTP is the shared secret of the second factor in base32; empty: waived.
 	TOTP string `json:"totp,omitempty"`
+	// Codes are hashes of the recovery codes of the second factor that were not
+	// used yet.
+	Codes [][]byte `json:"codes,omitempty"`
 	// Former lists the seeds of earlier key pairs, newest first: they open what
 	// was sealed before the password was changed.
 	Former [][]byte `json:"former,omitempty"`

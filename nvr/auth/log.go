@@ -31,6 +31,23 @@ const (
 	LogLive          = "live"
 	LogPlayback      = "playback"
 	LogExport        = "export"
+	LogLink          = "link-made"
+	LogLinkOpened    = "link-opened"
+	LogLinkEnded     = "link-ended"
+
+	LogPersonAdded     = "person-added"
+	LogPersonChanged   = "person-changed"
+	LogPersonSuspended = "person-suspended"
+	LogPersonResumed   = "person-resumed"
+	LogPersonRemoved   = "person-removed"
+	LogPersonReset     = "person-reset" // another owner took the password away
+	LogJoined          = "joined"
+	LogGranted         = "keys-granted" // older recordings open for a person now
+	LogRemembered      = "device-remembered"
+	LogForgotten       = "device-forgotten"
+	LogSecondFactor    = "second-factor-changed"
+	LogCodeUsed        = "recovery-code-used"
+	LogBoxCode         = "box-code" // a one-time code was asked for at the console
 )
 
 // maxDetail bounds the text of an entry, maxWord its action, in bytes.
@@ -82,13 +99,14 @@ func (s *Service) Record(ctx context.Context, e Entry) error {
 	if err := s.chain.add(ctx, row, e.goesAhead()); err != nil {
 		return fmt.Errorf("record %s: %w", e.Action, err)
 	}
+	s.watch(ctx, row)
 	return nil
 }
 
 // goesAhead reports whether the action happens even when it cannot be logged.
 func (e Entry) goesAhead() bool {
 	switch e.Action {
-	case LogPlayback, LogExport:
+	case LogPlayback, LogExport, LogLink, LogLinkOpened:
 		return false
 	case LogLive:
 		return e.Session == nil || e.Session.Role() == nvr.Owner
@@ -215,18 +233,59 @@ func (s *Service) ReadLog(ctx context.Context, sess *Session, from uint64, limit
 	next = from
 	for _, row := range rows {
 		next = row.Seq + 1
-		if s.Authorize(ctx, sess, ActLog, row.Camera, now) != nil {
-			continue
+		if s.Authorize(ctx, sess, ActLog, row.Camera, now) == nil {
+			lines = append(lines, readable(ctx, sess, row))
 		}
-		line := LogLine{Seq: row.Seq, Time: row.Time, Action: row.Action, Principal: row.Principal, Camera: row.Camera, Shut: true}
-		if d, err := openDetails(ctx, sess, row); err == nil {
-			line.Shut = false
-			line.From, line.To, line.Addr, line.Device, line.Detail = d.From, d.To, d.Addr, d.Device, d.Detail
-			clear(d.Key)
-		}
-		lines = append(lines, line)
 	}
 	return lines, next, nil
+}
+
+// LogPage asks for entries of the log, newest first.
+type LogPage struct {
+	Before uint64       // entries with smaller numbers; 0: from the newest
+	Camera nvr.CameraID // those about a camera; zero: all
+	Limit  int          // at most 1000 are looked at
+}
+
+// Log returns a page of the log, newest first, without entries about cameras that
+// the person may not see. before is the Before of the next page, 0 at the end; a
+// page may be empty although there are more. Errors: nvr.ErrForbidden,
+// nvr.ErrLocked.
+func (s *Service) Log(ctx context.Context, sess *Session, page LogPage) (lines []LogLine, before uint64, err error) {
+	now := time.Now()
+	if err := s.Authorize(ctx, sess, ActLog, page.Camera, now); err != nil {
+		return nil, 0, err
+	}
+	if sess.Locked() {
+		return nil, 0, fmt.Errorf("read log: %w", nvr.ErrLocked)
+	}
+	limit := min(max(page.Limit, 1), maxLines)
+	rows, err := s.store.LogBefore(ctx, page.Before, limit)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read log: %w", err)
+	}
+	for _, row := range rows {
+		before = row.Seq
+		if !page.Camera.IsZero() && row.Camera != page.Camera || s.Authorize(ctx, sess, ActLog, row.Camera, now) != nil {
+			continue
+		}
+		lines = append(lines, readable(ctx, sess, row))
+	}
+	if len(rows) < limit {
+		before = 0
+	}
+	return lines, before, nil
+}
+
+// readable opens what the session may see of an entry.
+func readable(ctx context.Context, sess *Session, row nvr.LogEntry) LogLine {
+	line := LogLine{Seq: row.Seq, Time: row.Time, Action: row.Action, Principal: row.Principal, Camera: row.Camera, Shut: true}
+	if d, err := openDetails(ctx, sess, row); err == nil {
+		line.Shut = false
+		line.From, line.To, line.Addr, line.Device, line.Detail = d.From, d.To, d.Addr, d.Device, d.Detail
+		clear(d.Key)
+	}
+	return line
 }
 
 func openDetails(ctx context.Context, opener nvr.Opener, row nvr.LogEntry) (details, error) {

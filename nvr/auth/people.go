@@ -1,50 +1,49 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"lares/nvr"
 	"lares/nvr/vault"
 )
 
-// ChangePassword gives the person of the session a new password and a new key
-// pair: with the old password and an old copy of config.db nothing opens that
-// is recorded from now on. All other sessions of the person end. New vaults
-// begin with the next call of CurrentVault. Errors: ErrWrong when old is not
-// the password, ErrThrottled, ErrNoSession, nvr.ErrInvalid with what is wrong
-// with the new one.
+// ChangePassword gives the person of the session a new password and new keys:
+// with the old password and an old copy of config.db nothing opens that is
+// recorded from now on. All other sessions, remembered devices and links of the
+// person end. New vaults begin with the next call of CurrentVault. Errors:
+// ErrWrong when old is not the password, ErrThrottled, ErrNoSession,
+// nvr.ErrInvalid with what is wrong with the new one.
 func (s *Service) ChangePassword(ctx context.Context, sess *Session, old, password string) error {
-	if err := CheckPassword(password, sess.name); err != nil {
+	if err := CheckPassword(password, sess.Name()); err != nil {
 		return err
 	}
 	c, err := s.throttle.charge(ctx, sessionKey(sess))
 	if err != nil {
 		return err
 	}
-	p, err := s.prove(ctx, sess.name, old)
-	if err == nil && (p.person.ID != sess.id || sess.ended()) {
-		p.pair.Wipe()
-		err = ErrNoSession
-	}
+	p, err := s.proveSession(ctx, sess, old)
 	if err != nil {
 		return s.refuse(ctx, c, p, sess.Addr(), err)
 	}
 	c.right(ctx)
 	defer p.wipe()
-	keys, err := s.renew(ctx, &p, password)
+	keys, err := s.renew(ctx, &p, password, renewal{})
 	if err != nil {
 		return fmt.Errorf("change password: %w", err)
 	}
 	s.endSessions(ctx, sess.id, sess.hash)
-	if !sess.unlock(keys) {
+	s.endLinksOf(ctx, sess.id, nil)
+	if !sess.unlock(keys, !p.doubt) {
 		return ErrNoSession
 	}
+	sess.prove()
 	s.note(ctx, Entry{Action: LogPassword, Session: sess})
+	s.grantSoon(ctx, s.all()...)
 	return nil
 }
 
@@ -60,18 +59,25 @@ func (s *Service) endSessions(ctx context.Context, id nvr.PrincipalID, except [3
 	}
 }
 
-// renew gives an owner a new key pair under a new password, and the household a
-// new vault for its log. The pairs before stay in the owner's secret: they open
-// what was sealed until now.
-func (s *Service) renew(ctx context.Context, p *proof, password string) (*keyring, error) {
+// renewal says what besides the password changes with new keys.
+type renewal struct {
+	// edit, unless nil, changes the person's secret.
+	edit func(*secret)
+	// keep lists remembered devices that get the new keys as well.
+	keep []nvr.Unlocker
+}
+
+// renew gives a person new keys under a new password. The key pairs before stay
+// in the person's secret: they open what was sealed until now. An owner signs for
+// the new keys at once, others with the keys before, until an owner logs in.
+func (s *Service) renew(ctx context.Context, p *proof, password string, r renewal) (*keyring, error) {
 	s.people.Lock()
 	defer s.people.Unlock()
 	if err := s.examineLocked(ctx, p); err != nil {
 		return nil, err
 	}
-	body, err := s.trust.roster()
-	if err != nil {
-		return nil, err
+	if r.edit != nil {
+		r.edit(&p.secret)
 	}
 	fresh, err := vault.NewKeyPair()
 	if err != nil {
@@ -81,58 +87,107 @@ func (s *Service) renew(ctx context.Context, p *proof, password string) (*keyrin
 	p.secret.Former = p.secret.Former[:min(len(p.secret.Former), maxFormer)]
 	p.pair.Wipe()
 	p.pair, p.person.Public = fresh, fresh.Public()
-	unlockers, err := s.newUnlockers(ctx, p, body, password)
+	unlockers, err := s.newUnlockers(ctx, p, password)
 	if err != nil {
 		return nil, err
 	}
-	next, err := s.withPublic(ctx, body, p)
-	if err != nil {
+	for _, u := range r.keep {
+		if u, err = deviceUnlocker(u, fresh); err != nil {
+			return nil, err
+		}
+		unlockers = append(unlockers, u)
+	}
+	if err := s.takeKeys(ctx, p, unlockers); err != nil {
 		return nil, err
 	}
-	if err := s.publish(ctx, p, next, unlockers); err != nil {
-		return nil, err
-	}
+	s.guardAll()
 	return p.keyring()
 }
 
-func (s *Service) newUnlockers(ctx context.Context, p *proof, body *rosterBody, password string) ([]nvr.Unlocker, error) {
-	rec, ok := body.recovery()
+// takeKeys puts the proof's new key pair in force, with a new signing key.
+func (s *Service) takeKeys(ctx context.Context, p *proof, unlockers []nvr.Unlocker) error {
+	_, signed, err := s.trust.owned()
+	if err != nil {
+		return err
+	}
+	self, ok := signed.member(p.person.ID)
 	if !ok {
-		return nil, fmt.Errorf("no recovery key in the roster: %w", nvr.ErrCorrupt)
+		return fmt.Errorf("not in the roster: %w", nvr.ErrForbidden)
+	}
+	sign := vault.NewSigningKey()
+	defer sign.Wipe()
+	if !self.signs() {
+		return s.succeed(ctx, p, self, nextKeys{sign, unlockers})
+	}
+	body, err := s.trust.roster()
+	if err != nil {
+		return err
+	}
+	next := body.following(p.secret.Roster)
+	m, err := next.edit(p.person.ID)
+	if err != nil {
+		return err
+	}
+	m.Public, m.Verify = p.person.Public, sign.Public()
+	m.Keys++
+	return s.publish(ctx, p, change{body: next, sign: sign, own: unlockers, newLog: true})
+}
+
+// nextKeys are what a person takes besides the key pair.
+type nextKeys struct {
+	sign      *vault.SigningKey
+	unlockers []nvr.Unlocker
+}
+
+// succeed certifies the proof's new key pair with the signing key before it.
+func (s *Service) succeed(ctx context.Context, p *proof, self member, next nextKeys) error {
+	old, err := vault.SigningKeyFromSeed(p.secret.Sign)
+	if err != nil {
+		return fmt.Errorf("read signing key: %w", nvr.ErrCorrupt)
+	}
+	defer old.Wipe()
+	if p.person.Succession, err = self.extend(p.person.Succession, p.person.Public, next.sign.Public(), old); err != nil {
+		return err
+	}
+	clear(p.secret.Sign)
+	p.secret.Sign = next.sign.Seed()
+	if p.person.Secret, err = p.secret.seal(p.pair, p.person.ID); err != nil {
+		return err
+	}
+	if err := s.store.SavePrincipal(ctx, p.person, next.unlockers); err != nil {
+		// Some errors come after the change is in force.
+		if now, readErr := s.principal(ctx, p.person.ID); readErr != nil || !bytes.Equal(now.Secret, p.person.Secret) {
+			return fmt.Errorf("store person: %w", err)
+		}
+		s.log.WarnContext(ctx, "keys were changed, but the old ones are not erased yet", slog.Any("error", err))
+	}
+	return s.trust.refresh(ctx)
+}
+
+// newUnlockers makes the unlockers of the proof's key pair: the password, and for
+// an owner the recovery key.
+func (s *Service) newUnlockers(ctx context.Context, p *proof, password string) ([]nvr.Unlocker, error) {
+	body, err := s.trust.roster()
+	if err != nil {
+		return nil, err
 	}
 	byPassword, err := s.kdf.wrap(ctx, p.person.ID, password, p.pair)
 	if err != nil {
 		return nil, err
 	}
+	unlockers := []nvr.Unlocker{byPassword}
+	if m, ok := body.member(p.person.ID); !ok || m.Role != nvr.Owner {
+		return unlockers, nil
+	}
+	rec, ok := body.recovery()
+	if !ok {
+		return nil, fmt.Errorf("no recovery key in the roster: %w", nvr.ErrCorrupt)
+	}
 	byRecovery, err := recoveryUnlocker(p.person.ID, p.pair, rec.Public)
 	if err != nil {
 		return nil, err
 	}
-	return []nvr.Unlocker{byPassword, byRecovery}, nil
-}
-
-// withPublic is the next roster, with the person's new public key and a vault
-// of its own for the log from now on.
-func (s *Service) withPublic(ctx context.Context, body *rosterBody, p *proof) (*rosterBody, error) {
-	next := *body
-	next.Members = slices.Clone(body.Members)
-	i := slices.IndexFunc(next.Members, func(m member) bool { return m.ID == p.person.ID })
-	if i < 0 {
-		return nil, fmt.Errorf("not in the roster: %w", nvr.ErrForbidden)
-	}
-	next.Members[i].Public = p.person.Public
-	next.Number++
-	next.Previous = rosterHash(p.secret.Roster)
-	next.Created = time.Now().UTC().Truncate(time.Second)
-	v, grants, err := sealVault(&next, nvr.CameraID{}, Day(next.Created))
-	if err != nil {
-		return nil, err
-	}
-	if err := s.store.AddVault(ctx, v, grants); err != nil {
-		return nil, fmt.Errorf("store the household's vault: %w", err)
-	}
-	next.Log.Vault, next.Log.Public = v.ID, v.Public
-	return &next, nil
+	return append(unlockers, byRecovery), nil
 }
 
 // RecoverRequest is the way back in with the printed recovery key.
@@ -164,20 +219,22 @@ func (s *Service) RecoverOwner(ctx context.Context, req RecoverRequest) (*Sessio
 	}
 	c.right(ctx)
 	defer p.wipe()
-	if err := s.replaceSecondFactor(ctx, &p, req); err != nil {
+	edit, err := s.secondFactor(ctx, p.person.ID, req)
+	if err != nil {
 		return nil, "", err
 	}
-	keys, err := s.renew(ctx, &p, req.Password)
+	keys, err := s.renew(ctx, &p, req.Password, renewal{edit: edit})
 	if err != nil {
 		return nil, "", fmt.Errorf("recover: %w", err)
 	}
 	s.endSessions(ctx, p.person.ID, [32]byte{})
-	sess, token := s.newSession(ctx, p.person, keys, req.Addr, req.Device)
+	s.endLinksOf(ctx, p.person.ID, nil)
+	sess, token := s.newSession(ctx, entry{person: p.person, keys: keys, trusted: !p.doubt, proved: true, addr: req.Addr, device: req.Device})
 	s.note(ctx, Entry{Action: LogRecovered, Session: sess})
 	if req.WaiveSecondFactor {
 		s.note(ctx, Entry{Action: LogWaived, Session: sess})
 	}
-	s.countersignSoon(ctx, sess, p)
+	s.settleSoon(ctx, sess, p)
 	return sess, token, nil
 }
 
@@ -210,20 +267,20 @@ func (s *Service) proveRecovery(ctx context.Context, req RecoverRequest) (proof,
 	return openProof(p, pair)
 }
 
-func (s *Service) replaceSecondFactor(ctx context.Context, p *proof, req RecoverRequest) error {
+// secondFactor returns what changes in the secret of the person.
+func (s *Service) secondFactor(ctx context.Context, id nvr.PrincipalID, req RecoverRequest) (func(*secret), error) {
 	if req.TOTP == nil && !req.WaiveSecondFactor {
-		return nil
+		return nil, nil //nolint:nilnil // nothing changes
 	}
 	step, err := checkSecondFactor(req.TOTP, req.WaiveSecondFactor)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	p.secret.TOTP = ""
-	if req.TOTP != nil {
-		p.secret.TOTP = req.TOTP.Secret
-		s.steps.mark(ctx, p.person.ID, step)
+	if req.TOTP == nil {
+		return func(x *secret) { x.TOTP, x.Codes = "", nil }, nil
 	}
-	return nil
+	s.steps.mark(ctx, id, step)
+	return func(x *secret) { x.TOTP, x.Codes = req.TOTP.Secret, nil }, nil
 }
 
 // ResetOwner starts a new household on the same box, for whoever stands at its

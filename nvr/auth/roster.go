@@ -38,12 +38,22 @@ type member struct {
 	Kind   nvr.PrincipalKind `json:"kind"`
 	Role   nvr.Role          `json:"role,omitempty"`
 	Public []byte            `json:"public"`
-	// Verify is the Ed25519 public key of an owner: it signs rosters and vaults.
+	// Verify is the Ed25519 public key of a person: an owner signs rosters and
+	// vaults with it, everybody the keys that come next. Of somebody who was
+	// invited and did not come yet it is the key in the invitation.
 	Verify []byte `json:"verify,omitempty"`
-	// Cameras lists what anybody but an owner may see.
-	Cameras []nvr.CameraID `json:"cameras,omitempty"`
-	From    time.Time      `json:"from,omitzero"`
-	Until   time.Time      `json:"until,omitzero"`
+	// Keys counts the key pairs that the person had.
+	Keys uint64 `json:"keys,omitempty"`
+	// Joins is when the invitation ends.
+	Joins time.Time `json:"joins,omitzero"`
+	// Cameras lists what anybody but an owner may do.
+	Cameras   []nvr.CameraRights `json:"cameras,omitempty"`
+	From      time.Time          `json:"from,omitzero"`
+	Until     time.Time          `json:"until,omitzero"`
+	Suspended bool               `json:"suspended,omitempty"`
+
+	// fresh: the keys are ones that no owner has signed for yet.
+	fresh bool
 }
 
 // logRoot pins the chain of the log: where it starts, the hash of its first
@@ -138,36 +148,118 @@ func (b *rosterBody) recovery() (member, bool) {
 	return b.Members[i], true
 }
 
-// verifyKeys returns the keys of all owners.
+// signs reports whether the member's signature under a roster counts: that of an
+// owner who is not suspended and whose keys an owner has signed for.
+func (m member) signs() bool {
+	return m.Kind == nvr.Person && m.Role == nvr.Owner && len(m.Verify) > 0 && m.joined() && !m.Suspended && !m.fresh
+}
+
+// joined reports whether the person has keys.
+func (m member) joined() bool { return len(m.Public) > 0 }
+
+// inForce reports whether the account may be used at all at the time now.
+func (m member) inForce(now time.Time) bool {
+	if !m.joined() || m.Suspended {
+		return false
+	}
+	if m.Role == nvr.Guest && (m.From.IsZero() || m.Until.IsZero()) {
+		return false // a guest without an end is a mistake
+	}
+	return m.within(now)
+}
+
+// within reports whether a time lies in the member's span of time.
+func (m member) within(at time.Time) bool {
+	return (m.From.IsZero() || !at.Before(m.From)) && (m.Until.IsZero() || at.Before(m.Until))
+}
+
+// rights returns what the member may do with a camera, within the role.
+func (m member) rights(camera nvr.CameraID) nvr.Rights {
+	if m.Role == nvr.Owner {
+		return AllRights
+	}
+	for _, c := range m.Cameras {
+		if c.Camera == camera {
+			return c.Rights & Bound(m.Role)
+		}
+	}
+	return 0
+}
+
+// verifyKeys returns the keys of all owners who may sign.
 func (b *rosterBody) verifyKeys() [][]byte {
 	var keys [][]byte
 	for _, m := range b.Members {
-		if m.Kind == nvr.Person && m.Role == nvr.Owner && len(m.Verify) > 0 {
+		if m.signs() {
 			keys = append(keys, m.Verify)
 		}
 	}
 	return keys
 }
 
-// entitled returns those to whom a vault of the camera is sealed; of a zero
-// camera, the household's log, these are all people but guests. The recovery
-// principal gets the escrow instead.
-func (b *rosterBody) entitled(camera nvr.CameraID) []member {
+// entitled returns those to whom a vault of the camera is sealed at the time
+// now; of a zero camera, the household's log, these are owners and members. The
+// recovery principal gets the escrow instead.
+func (b *rosterBody) entitled(camera nvr.CameraID, now time.Time) []member {
 	var out []member
 	for _, m := range b.Members {
-		switch {
-		case m.Kind == nvr.Recovery || m.Kind == nvr.Kiosk:
-		case m.Kind == nvr.Person && m.Role == nvr.Owner:
-			out = append(out, m)
-		case camera.IsZero():
-			if m.Kind == nvr.Person && m.Role != nvr.Guest {
-				out = append(out, m)
-			}
-		case slices.Contains(m.Cameras, camera) && slices.Contains(allowed(m.Role), ActReplay):
+		if m.entitled(camera, now) {
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+func (m member) entitled(camera nvr.CameraID, now time.Time) bool {
+	if m.Kind != nvr.Person || !m.inForce(now) {
+		return false
+	}
+	if camera.IsZero() {
+		return slices.Contains(allowed(m.Role), ActLog)
+	}
+	return m.rights(camera)&nvr.MayReplay != 0
+}
+
+// recipients is a digest of all keys to which a vault of the camera is sealed.
+func (b *rosterBody) recipients(camera nvr.CameraID, now time.Time) [32]byte {
+	h := sha256.New()
+	if rec, ok := b.recovery(); ok {
+		h.Write(rec.Public)
+	}
+	for _, m := range b.entitled(camera, now) {
+		h.Write(m.ID[:])
+		h.Write(m.Public)
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// following is a copy to be changed and signed next, by an owner whose newest
+// roster is given. Keys that people took since become part of it.
+func (b *rosterBody) following(newest nvr.Roster) *rosterBody {
+	next := *b
+	next.Members = slices.Clone(b.Members)
+	now := time.Now().UTC().Truncate(time.Second)
+	for i := range next.Members {
+		m := &next.Members[i]
+		m.fresh, m.Cameras = false, slices.Clone(m.Cameras)
+		switch {
+		case m.joined():
+			m.Joins = time.Time{}
+		case !m.Joins.IsZero() && !now.Before(m.Joins):
+			m.Verify = nil // the invitation is over
+		}
+	}
+	next.Number, next.Previous, next.Created = newest.Version+1, rosterHash(newest), now
+	return &next
+}
+
+// edit returns the entry of a person in a copy that following made.
+func (b *rosterBody) edit(id nvr.PrincipalID) (*member, error) {
+	i := slices.IndexFunc(b.Members, func(m member) bool { return m.ID == id && m.Kind == nvr.Person })
+	if i < 0 {
+		return nil, fmt.Errorf("find person: %w", nvr.ErrNotFound)
+	}
+	return &b.Members[i], nil
 }
 
 // complete reports whether there is an owner and a way back in.

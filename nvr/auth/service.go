@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lares/nvr"
@@ -41,7 +42,8 @@ type Config struct {
 	// that can be written now. Each must exist. Nil: there are none.
 	Spill func() []string
 	// KDF is what a new password costs. The zero value takes
-	// vault.DefaultKDFParams; anything cheaper is for tests only.
+	// vault.DefaultKDFParams, raised at set-up until a guess takes about half a
+	// second on this box; anything cheaper is for tests only.
 	KDF vault.KDFParams
 }
 
@@ -57,13 +59,17 @@ type Service struct {
 	throttle *throttle
 	steps    *steps
 	trust    *trust
+	habits   *habits
 	chain    *chain
-	decoy    nvr.Unlocker
+	decoy    atomic.Pointer[nvr.Unlocker]
+	measured bool // what a password costs is measured at set-up
 
 	// people is held while keys, unlockers or the roster of a person change.
 	people sync.Mutex
 	// strangers counts failed logins with names that nobody has.
 	strangers failures
+
+	granting sync.Mutex // held while recordings are granted; never under another lock
 
 	making  sync.Mutex   // held while a vault of the day is made
 	vaultMu sync.RWMutex // vaults in the store and the keys of vaults in memory
@@ -83,7 +89,8 @@ type Service struct {
 // New loads the household. Sessions of an earlier run are there and locked.
 // Close it.
 func New(ctx context.Context, cfg Config) (*Service, error) {
-	if cfg.KDF == (vault.KDFParams{}) {
+	measured := cfg.KDF == vault.KDFParams{}
+	if measured {
 		cfg.KDF = vault.DefaultKDFParams()
 	}
 	if cfg.Spill == nil {
@@ -98,17 +105,21 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		today:    make(map[cameraDay]current),
 		unstored: make(map[nvr.VaultID]unstored),
 		closing:  make(chan struct{}),
+		habits:   newHabits(),
+		measured: measured,
 		sessions: make(map[[32]byte]*Session),
 	}
 	s.chain.lost = s.lostEntry
-	var err error
-	if s.decoy, err = s.kdf.decoy(); err != nil {
+	if err := s.loadKDF(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.trust.load(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.loadSessions(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.loadNotices(ctx); err != nil {
 		return nil, err
 	}
 	if _, err := s.trust.roster(); errors.Is(err, ErrRoster) {
@@ -137,7 +148,9 @@ func (s *Service) loadSessions(ctx context.Context) error {
 			return p.ID == row.Principal && p.Kind == nvr.Person && p.Revoked.IsZero()
 		})
 		if i >= 0 && now.Before(row.Expires) {
-			s.sessions[row.TokenHash] = s.session(people[i], row)
+			sess := s.session(people[i], row)
+			s.sessions[row.TokenHash] = sess
+			s.guard(sess)
 			continue
 		}
 		if err := s.store.DeleteSession(ctx, row.TokenHash); err != nil && !errors.Is(err, nvr.ErrNotFound) {

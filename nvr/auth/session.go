@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -35,14 +36,20 @@ type Session struct {
 	svc     *Service
 	hash    [32]byte
 	id      nvr.PrincipalID
-	name    string
-	role    nvr.Role
 	device  string
 	created time.Time
 	done    chan struct{}
+	// link is what a session that came through a link shows, linkKey opens its
+	// keys. Of a person both are nil.
+	link    *nvr.ShareLink
+	linkKey []byte
 
 	mu      sync.Mutex // guards what follows
+	name    string
 	addr    string
+	proved  time.Time // when the person proved to be there
+	trusted bool      // the roster is one that this person's own secret vouches for
+	limit   *time.Timer
 	seen    time.Time // stored
 	expires time.Time
 	over    bool
@@ -59,11 +66,36 @@ func (s *Session) ID() [32]byte { return s.hash }
 // Principal is who is logged in.
 func (s *Session) Principal() nvr.PrincipalID { return s.id }
 
-// Name is the name of who is logged in.
-func (s *Session) Name() string { return s.name }
+// Name is the name of who is logged in, or of the link.
+func (s *Session) Name() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.name
+}
 
-// Role is what this person may do at most.
-func (s *Session) Role() nvr.Role { return s.role }
+func (s *Session) rename(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.name = name
+}
+
+// Role is what this person may do at most; 0 for nobody in the roster.
+func (s *Session) Role() nvr.Role {
+	m, err := s.svc.self(s.id)
+	if err != nil {
+		return 0
+	}
+	return m.Role
+}
+
+// Link returns what a session that came through a link shows; nil for people.
+func (s *Session) Link() *nvr.ShareLink {
+	if s.link == nil {
+		return nil
+	}
+	l := *s.link
+	return &l
+}
 
 // Device is what the browser or tool said that it is.
 func (s *Session) Device() string { return s.device }
@@ -79,7 +111,7 @@ func (s *Session) Addr() string {
 func (s *Session) Locked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.keys == nil
+	return s.keys == nil && (s.link == nil || s.over)
 }
 
 // Done is closed when the session ends: logged out, revoked, expired, or the
@@ -92,8 +124,12 @@ func (s *Session) ended() bool {
 	return s.over
 }
 
-// OpenKey implements nvr.Opener with the grants of the person who is logged in.
+// OpenKey implements nvr.Opener with the grants of the person who is logged in,
+// or with the keys that the link carries.
 func (s *Session) OpenKey(ctx context.Context, id nvr.VaultID, info, sealed []byte) ([]byte, error) {
+	if s.link != nil {
+		return s.openShared(ctx, id, info)
+	}
 	pair, err := s.vault(ctx, id)
 	if err != nil {
 		return nil, err
@@ -154,8 +190,15 @@ func (s *Session) use(id nvr.VaultID) (*keyring, *vault.KeyPair) {
 	return s.keys, s.vaults[id]
 }
 
+// ring returns the keys without noting that they are used.
+func (s *Session) ring() *keyring {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys
+}
+
 // unlock takes over the keys. It reports false when the session has ended.
-func (s *Session) unlock(keys *keyring) bool {
+func (s *Session) unlock(keys *keyring, trusted bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over {
@@ -163,7 +206,7 @@ func (s *Session) unlock(keys *keyring) bool {
 		return false
 	}
 	s.lockLocked()
-	s.keys = keys
+	s.keys, s.trusted = keys, trusted
 	s.vaults = make(map[nvr.VaultID]*vault.KeyPair)
 	s.used = time.Now()
 	s.idle = time.AfterFunc(idleKeys, s.wipeIdle)
@@ -216,6 +259,9 @@ func (s *Session) end() {
 	}
 	s.over = true
 	s.lockLocked()
+	if s.limit != nil {
+		s.limit.Stop()
+	}
 	close(s.done)
 }
 
@@ -228,30 +274,95 @@ func (s *Session) row() nvr.Session {
 	}
 }
 
-// newSession stores and returns a session for a person who proved to be one.
-func (s *Service) newSession(ctx context.Context, p nvr.Principal, keys *keyring, addr, device string) (*Session, string) {
+// entry is somebody who is let in.
+type entry struct {
+	person       nvr.Principal
+	keys         *keyring
+	trusted      bool // see Session.trusted
+	proved       bool // with the password
+	addr, device string
+	link         *nvr.ShareLink
+	linkKey      []byte
+}
+
+// newSession stores and returns a session for a person who proved to be one, or
+// for a link: that one ends with the next restart.
+func (s *Service) newSession(ctx context.Context, e entry) (*Session, string) {
 	raw := make([]byte, tokenSize)
 	rand.Read(raw) // never fails: crypto/rand, Go 1.24
 	token := base64.RawURLEncoding.EncodeToString(raw)
 	now := time.Now().UTC().Truncate(time.Second)
-	sess := s.session(p, nvr.Session{
-		TokenHash: sha256.Sum256([]byte(token)), Principal: p.ID, Device: clip(device, maxDetail),
+	sess := s.session(e.person, nvr.Session{
+		TokenHash: sha256.Sum256([]byte(token)), Principal: e.person.ID, Device: clip(e.device, maxDetail),
 		Created: now, Seen: now, Expires: now.Add(sessionLife),
 	})
-	sess.addr = addr
-	sess.unlock(keys)
-	s.endOldest(ctx, p.ID)
+	sess.addr, sess.link, sess.linkKey = clip(e.addr, maxWord), e.link, e.linkKey
+	if e.keys != nil {
+		sess.unlock(e.keys, e.trusted)
+	}
+	if e.proved {
+		sess.prove()
+	}
+	s.endOldest(ctx, e.person.ID)
 	s.mu.Lock()
 	s.sessions[sess.hash] = sess
 	s.mu.Unlock()
-	s.saveSession(ctx, sess)
+	s.guard(sess)
+	if m, err := s.self(sess.id); err == nil && e.keys != nil && !bytes.Equal(m.Public, e.keys.pairs[0].Public()) {
+		sess.end() // the password was changed since it was checked
+	}
+	if e.link == nil {
+		s.saveSession(ctx, sess)
+	}
 	return sess, token
 }
 
 func (s *Service) session(p nvr.Principal, row nvr.Session) *Session {
 	return &Session{
-		svc: s, hash: row.TokenHash, id: p.ID, name: p.Name, role: p.Role, device: row.Device,
+		svc: s, hash: row.TokenHash, id: p.ID, name: p.Name, device: row.Device,
 		created: row.Created, seen: row.Seen, expires: row.Expires, done: make(chan struct{}),
+	}
+}
+
+// self returns a person's entry in the roster of today.
+func (s *Service) self(id nvr.PrincipalID) (member, error) {
+	body, err := s.trust.roster()
+	if err != nil {
+		return member{}, err
+	}
+	m, ok := body.member(id)
+	if !ok {
+		return member{}, fmt.Errorf("not in the roster: %w", nvr.ErrForbidden)
+	}
+	return m, nil
+}
+
+// guard ends a session when the person's time, or that of the link, is over.
+func (s *Service) guard(sess *Session) {
+	var until time.Time
+	if sess.link != nil {
+		until = sess.link.Expires
+	} else if m, err := s.self(sess.id); errors.Is(err, nvr.ErrForbidden) || err == nil && !m.inForce(time.Now()) {
+		until = time.Now()
+	} else {
+		until = m.Until // none while the roster cannot be trusted: then nobody may do anything
+	}
+	sess.mu.Lock()
+	defer sess.mu.Unlock()
+	if sess.limit != nil {
+		sess.limit.Stop()
+		sess.limit = nil
+	}
+	if until.IsZero() || sess.over {
+		return
+	}
+	sess.limit = time.AfterFunc(time.Until(until), sess.end)
+}
+
+// guardAll is guard for all sessions, after the roster changed.
+func (s *Service) guardAll() {
+	for _, sess := range s.all() {
+		s.guard(sess)
 	}
 }
 
@@ -292,7 +403,7 @@ func (s *Service) Resume(ctx context.Context, token, addr string) (*Session, err
 		}
 		return nil, ErrNoSession
 	}
-	if save {
+	if save && sess.link == nil {
 		s.saveSession(ctx, sess)
 	}
 	return sess, nil

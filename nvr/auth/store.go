@@ -16,17 +16,21 @@ type PeopleStore interface {
 	// replace all that it had.
 	SavePrincipal(ctx context.Context, p nvr.Principal, unlockers []nvr.Unlocker) error
 	Unlockers(ctx context.Context, id nvr.PrincipalID) ([]nvr.Unlocker, error)
-	// ForgetPeople removes all principals, unlockers, sessions, rosters, vaults
-	// and grants: the start of a new household on the same box.
+	// ForgetPeople removes all principals, unlockers, sessions, rosters, vaults,
+	// grants, links and notices: the start of a new household on the same box.
 	ForgetPeople(ctx context.Context) error
+	// Enact stores a roster and all that changes with it in one transaction.
+	Enact(ctx context.Context, e nvr.Enactment) error
 }
 
 // RosterStore keeps every version of the roster.
 type RosterStore interface {
 	// Roster returns the newest version.
 	Roster(ctx context.Context) (nvr.Roster, error)
-	// AddRoster appends a version; it must be one above the newest.
+	// AddRoster appends a version; it must be above the newest.
 	AddRoster(ctx context.Context, r nvr.Roster) error
+	// Rosters returns up to limit versions above a number, oldest first.
+	Rosters(ctx context.Context, above uint64, limit int) ([]nvr.Roster, error)
 }
 
 // VaultStore keeps vaults and grants.
@@ -50,13 +54,45 @@ type VaultAdmin interface {
 	// that footage of it answers nvr.ErrDestroyed.
 	DestroyVault(ctx context.Context, id nvr.VaultID) error
 	Destroyed(ctx context.Context, id nvr.VaultID) (bool, error)
+	GrantStore
 }
 
-// SessionStore keeps sessions by the hash of their token.
+// GrantStore finds and fills what is missing in the grants.
+type GrantStore interface {
+	// VaultCameras lists the cameras that have vaults; zero is the household's log.
+	VaultCameras(ctx context.Context) ([]nvr.CameraID, error)
+	// VaultsWithout lists up to limit vaults of a camera that are not sealed to a
+	// principal, newest first, those made before a vault if that is not zero.
+	VaultsWithout(ctx context.Context, p nvr.PrincipalID, camera nvr.CameraID, before nvr.VaultID, limit int) ([]nvr.Vault, error)
+	// CountWithout counts them all.
+	CountWithout(ctx context.Context, p nvr.PrincipalID, camera nvr.CameraID) (int, error)
+	// AddGrants leaves out grants of vaults that are gone, and those that are there.
+	AddGrants(ctx context.Context, grants []nvr.Grant) error
+}
+
+// ShareStore keeps links and the keys of their segments.
+type ShareStore interface {
+	Shares(ctx context.Context) ([]nvr.ShareLink, error)
+	// AddShare leaves out keys of vaults that are gone.
+	AddShare(ctx context.Context, l nvr.ShareLink, keys []nvr.SharedKey) error
+	ShareKey(ctx context.Context, link nvr.PrincipalID, lookup [32]byte) ([]byte, error)
+	// RemoveShare erases the link with its keys.
+	RemoveShare(ctx context.Context, link nvr.PrincipalID) error
+}
+
+// NoticeStore keeps the newest notices.
+type NoticeStore interface {
+	AddNotice(ctx context.Context, n nvr.Notice) error
+	// Notices returns up to limit notices, newest first.
+	Notices(ctx context.Context, limit int) ([]nvr.Notice, error)
+}
+
+// SessionStore keeps sessions by the hash of their token, and links.
 type SessionStore interface {
 	Sessions(ctx context.Context) ([]nvr.Session, error)
 	SaveSession(ctx context.Context, s nvr.Session) error
 	DeleteSession(ctx context.Context, hash [32]byte) error
+	ShareStore
 }
 
 // ThrottleStore keeps failed guesses over restarts.
@@ -67,7 +103,7 @@ type ThrottleStore interface {
 	PruneThrottles(ctx context.Context, before int64) error
 }
 
-// LogStore keeps the chained log of who looked.
+// LogStore keeps the chained log of who looked, and what was noticed in it.
 type LogStore interface {
 	// AppendLog inserts an entry and replaces the sealed state of the chain in
 	// the same transaction.
@@ -76,6 +112,17 @@ type LogStore interface {
 	LogState(ctx context.Context) ([]byte, error)
 	// Log returns up to limit entries with Seq >= from, in order.
 	Log(ctx context.Context, from uint64, limit int) ([]nvr.LogEntry, error)
+	LogHistory
+	NoticeStore
+}
+
+// LogHistory is the log from its end.
+type LogHistory interface {
+	// LogBefore returns up to limit entries with Seq < before, newest first; with
+	// a zero number the newest.
+	LogBefore(ctx context.Context, before uint64, limit int) ([]nvr.LogEntry, error)
+	// LastLog returns the newest entry about a camera with one of the actions.
+	LastLog(ctx context.Context, camera nvr.CameraID, actions ...string) (nvr.LogEntry, error)
 }
 
 // SettingStore keeps small values by name.

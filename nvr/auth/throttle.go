@@ -15,16 +15,17 @@ import (
 )
 
 // How many guesses are looked at: per account five are free, then the wait
-// doubles from a second to a quarter of an hour; per address ten a minute; in
-// all sixty a minute.
+// doubles from a second to a quarter of an hour; per address ten, then one in
+// two minutes; in all twenty, then one in 45 seconds, which are a hundred in an
+// hour. Right answers do not count, and forgive those before from the address. Who must get in whatever strangers do has a
+// session, a remembered device, or the code of the box.
 const (
 	freeGuesses  = 5
 	maxDelay     = 15 * time.Minute
-	addressEvery = 6 * time.Second
+	addressEvery = 2 * time.Minute
 	addressBurst = 10
-	allEvery     = time.Second
-	allBurst     = 60
-	bucketAhead  = time.Minute // how far ahead a full bucket of either kind lies
+	allEvery     = 45 * time.Second
+	allBurst     = 20
 	// forgetAfter is how long a counter stays after its last failure.
 	forgetAfter = 24 * time.Hour
 	pruneEvery  = time.Hour
@@ -93,6 +94,9 @@ type bucket struct {
 	burst int
 }
 
+// ahead is how far ahead a full bucket lies.
+func (b bucket) ahead() time.Duration { return time.Duration(b.burst) * b.every }
+
 // charge is one guess that was let through.
 type charge struct {
 	t       *throttle
@@ -116,7 +120,7 @@ func (t *throttle) charge(ctx context.Context, account string, buckets ...bucket
 	wait := acc.Until.Sub(now)
 	for _, b := range buckets {
 		// Until is when the bucket will be empty; each guess moves it.
-		full := t.getLocked(ctx, b.key, now, bucketAhead).Until
+		full := t.getLocked(ctx, b.key, now, b.ahead()).Until
 		wait = max(wait, full.Sub(now)-time.Duration(b.burst-1)*b.every)
 	}
 	if wait > 0 {
@@ -126,7 +130,7 @@ func (t *throttle) charge(ctx context.Context, account string, buckets ...bucket
 	acc.Until = now.Add(delay(acc.Fails))
 	t.putLocked(ctx, acc)
 	for _, b := range buckets {
-		th := t.getLocked(ctx, b.key, now, bucketAhead)
+		th := t.getLocked(ctx, b.key, now, b.ahead())
 		th.Until = th.Until.Add(b.every)
 		t.putLocked(ctx, th)
 	}
@@ -145,7 +149,8 @@ func delay(fails int) time.Duration {
 	return min(maxDelay, time.Second<<over)
 }
 
-// right gives the guess back and forgets the account's failures.
+// right gives the guess back and forgets the failures of the account and of the
+// address.
 func (c *charge) right(ctx context.Context) { c.giveBack(ctx, true) }
 
 // undo gives the guess back: it was neither right nor wrong.
@@ -164,8 +169,11 @@ func (c *charge) giveBack(ctx context.Context, all bool) {
 	acc.Until = now
 	t.putLocked(ctx, acc)
 	for _, b := range c.buckets {
-		th := t.getLocked(ctx, b.key, now, bucketAhead)
+		th := t.getLocked(ctx, b.key, now, b.ahead())
 		th.Until = th.Until.Add(-b.every)
+		if all && b.key != everybody {
+			th.Until = now
+		}
 		t.putLocked(ctx, th)
 	}
 }

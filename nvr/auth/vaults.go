@@ -31,7 +31,7 @@ func Day(t time.Time) int {
 // current is a vault of the day that this run of the box made itself.
 type current struct {
 	recipient nvr.Recipient
-	roster    uint64 // version of trust
+	sealedTo  [32]byte // digest of the keys that it is sealed to
 }
 
 type cameraDay struct {
@@ -45,8 +45,9 @@ type cameraDay struct {
 //
 // Only vaults that this run of the box made are used: one that lies in the
 // database may have been put there by somebody who knows its seed. So each start
-// of the box, each change of the roster and each destruction begins a new one.
-// Ask again for each segment. While config.db cannot be written the vault is kept
+// of the box, each destruction and each change of who may replay the camera, or
+// of one of their keys, begins a new one. Ask again for each segment, and see
+// VaultInForce. While config.db cannot be written the vault is kept
 // in memory and stored with a later call, so that recording goes on; should the
 // box stop before, footage of it opens with the recovery key only.
 // Errors: nvr.ErrNoOwner before a claim, ErrRoster.
@@ -57,14 +58,15 @@ func (s *Service) CurrentVault(ctx context.Context, camera nvr.CameraID, now tim
 	key := cameraDay{camera, Day(now)}
 	s.making.Lock()
 	defer s.making.Unlock()
-	body, version, err := s.trust.versioned()
+	body, err := s.trust.roster()
 	if err != nil {
 		return nvr.Recipient{}, err
 	}
+	sealedTo := body.recipients(camera, time.Now())
 	s.vaultMu.RLock()
 	c, ok := s.today[key]
 	s.vaultMu.RUnlock()
-	if ok && c.roster == version {
+	if ok && c.sealedTo == sealedTo {
 		s.storeVaults(ctx)
 		return c.recipient, nil
 	}
@@ -85,8 +87,29 @@ func (s *Service) CurrentVault(ctx context.Context, camera nvr.CameraID, now tim
 			delete(s.today, old)
 		}
 	}
-	s.today[key] = current{recipient: r, roster: version}
+	s.today[key] = current{recipient: r, sealedTo: sealedTo}
 	return r, nil
+}
+
+// VaultInForce reports whether footage of a camera may still be sealed to a
+// vault that CurrentVault returned. It is false once somebody gained or lost the
+// right to replay the camera, changed the password or removed a device, and once
+// the vault was destroyed: then the segment ends at the next key frame. It is
+// cheap; ask at each key frame.
+func (s *Service) VaultInForce(camera nvr.CameraID, id nvr.VaultID) bool {
+	body, err := s.trust.roster()
+	if err != nil {
+		return false
+	}
+	sealedTo := body.recipients(camera, time.Now())
+	s.vaultMu.RLock()
+	defer s.vaultMu.RUnlock()
+	for key, c := range s.today {
+		if c.recipient.Vault == id {
+			return key.camera == camera && c.sealedTo == sealedTo
+		}
+	}
+	return false
 }
 
 // unstored is a vault that config.db did not take yet.
@@ -147,7 +170,7 @@ func sealVault(body *rosterBody, camera nvr.CameraID, day int) (nvr.Vault, []nvr
 		return nvr.Vault{}, nil, fmt.Errorf("seal escrow: %w", err)
 	}
 	var grants []nvr.Grant
-	for _, m := range body.entitled(camera) {
+	for _, m := range body.entitled(camera, v.Created) {
 		sealed, err := vault.Seal(m.Public, seedInfo(grantDomain, v.ID, m.ID, camera, day), seed)
 		if err != nil {
 			return nvr.Vault{}, nil, fmt.Errorf("seal grant: %w", err)

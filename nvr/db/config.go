@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"lares/nvr"
@@ -139,15 +140,15 @@ func (c *Config) seal(column string, row []byte, fields ...[]byte) ([]byte, erro
 	return c.sealer.Seal(sealContext(column, row), plain), nil
 }
 
-// unseal opens what seal sealed and returns its n fields. Errors:
-// nvr.ErrCorrupt.
-func (c *Config) unseal(column string, row, sealed []byte, n int) ([][]byte, error) {
+// unseal opens what seal sealed and returns its fields: one of the counts that
+// columns had in the versions of the layout. Errors: nvr.ErrCorrupt.
+func (c *Config) unseal(column string, row, sealed []byte, counts ...int) ([][]byte, error) {
 	plain, err := c.sealer.Open(sealContext(column, row), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open the sealed %s of %x: %w", column, row, err)
 	}
 	var f sealedFields
-	if err := json.Unmarshal(plain, &f); err != nil || f.Version != sealedVersion || len(f.Fields) != n {
+	if err := json.Unmarshal(plain, &f); err != nil || f.Version != sealedVersion || !slices.Contains(counts, len(f.Fields)) {
 		return nil, fmt.Errorf("read the sealed %s of %x: %w", column, row, nvr.ErrCorrupt)
 	}
 	return f.Fields, nil

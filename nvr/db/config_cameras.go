@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 
 	"lares/nvr"
@@ -12,7 +13,7 @@ import (
 func (c *Config) Cameras(ctx context.Context) ([]nvr.Camera, error) {
 	var all []nvr.Camera
 	err := c.db.view(ctx, "read cameras", func(ctx context.Context, tx *sql.Tx) (err error) {
-		all, err = list(ctx, tx, c.fillCamera, `SELECT id, place, inside, audio, disabled, transport, retention, added, sealed
+		all, err = list(ctx, tx, c.fillCamera, `SELECT id, place, inside, audio, disabled, transport, retention, record, quiet, added, sealed
 			FROM camera ORDER BY place, num`)
 		if err != nil {
 			return err
@@ -33,15 +34,19 @@ func (c *Config) Cameras(ctx context.Context) ([]nvr.Camera, error) {
 func (c *Config) fillCamera(scan scan, cam *nvr.Camera) error {
 	var sealed []byte
 	if err := scan(id(&cam.ID), &cam.Order, &cam.Inside, &cam.Audio, &cam.Disabled, &cam.Transport, &cam.RetentionDays,
-		timeOf{&cam.Added}, bytesOf{&sealed}); err != nil {
+		&cam.Record, &cam.QuietDays, timeOf{&cam.Added}, bytesOf{&sealed}); err != nil {
 		return err
 	}
-	fields, err := c.unseal("camera.sealed", cam.ID[:], sealed, 3)
+	fields, err := c.unseal("camera.sealed", cam.ID[:], sealed, 3, 4)
 	if err != nil {
 		return err
 	}
 	cam.Name, cam.User, cam.Password = string(fields[0]), string(fields[1]), nvr.Secret(fields[2])
-	return nil
+	if len(fields) == 3 {
+		return nil // stored before there were motion settings
+	}
+	cam.Motion, err = parseMotion(fields[3])
+	return err
 }
 
 func (c *Config) sources(ctx context.Context, tx *sql.Tx, camera nvr.CameraID) ([]nvr.Source, error) {
@@ -65,20 +70,44 @@ func (c *Config) fillSource(scan scan, s *nvr.Source) error {
 	return nil
 }
 
+// motionVersion is the version of motionFields.
+const motionVersion = 1
+
+// motionFields is how the motion settings lie in the sealed part of a camera:
+// zones draw the scene.
+type motionFields struct {
+	Version int `json:"version"`
+	nvr.MotionSettings
+}
+
+// parseMotion reads what SaveCamera wrote of the motion settings. Errors:
+// nvr.ErrCorrupt.
+func parseMotion(b []byte) (nvr.MotionSettings, error) {
+	var f motionFields
+	if err := json.Unmarshal(b, &f); err != nil || f.Version != motionVersion {
+		return nvr.MotionSettings{}, fmt.Errorf("read the motion settings of a camera: %w", nvr.ErrCorrupt)
+	}
+	return f.MotionSettings, nil
+}
+
 // SaveCamera inserts or replaces a camera with its streams.
 func (c *Config) SaveCamera(ctx context.Context, cam nvr.Camera) error {
-	sealed, err := c.seal("camera.sealed", cam.ID[:], []byte(cam.Name), []byte(cam.User), []byte(cam.Password.Reveal()))
+	motion, err := json.Marshal(motionFields{Version: motionVersion, MotionSettings: cam.Motion})
+	if err != nil {
+		return fmt.Errorf("save a camera: %w: %w", nvr.ErrInvalid, err)
+	}
+	sealed, err := c.seal("camera.sealed", cam.ID[:], []byte(cam.Name), []byte(cam.User), []byte(cam.Password.Reveal()), motion)
 	if err != nil {
 		return fmt.Errorf("save a camera: %w", err)
 	}
 	return c.db.update(ctx, "save a camera", func(ctx context.Context, tx *sql.Tx) error {
 		var num int64
-		if err := tx.QueryRowContext(ctx, `INSERT INTO camera (id, place, inside, audio, disabled, transport, retention, added, sealed)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET place = excluded.place, inside = excluded.inside,
+		if err := tx.QueryRowContext(ctx, `INSERT INTO camera (id, place, inside, audio, disabled, transport, retention,
+			record, quiet, added, sealed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET place = excluded.place, inside = excluded.inside,
 			audio = excluded.audio, disabled = excluded.disabled, transport = excluded.transport, retention = excluded.retention,
-			added = excluded.added, sealed = excluded.sealed RETURNING num`,
+			record = excluded.record, quiet = excluded.quiet, added = excluded.added, sealed = excluded.sealed RETURNING num`,
 			cam.ID[:], cam.Order, cam.Inside, cam.Audio, cam.Disabled, cam.Transport, cam.RetentionDays,
-			storeTime(cam.Added), sealed).Scan(&num); err != nil {
+			cam.Record, cam.QuietDays, storeTime(cam.Added), sealed).Scan(&num); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM source WHERE camera = ?`, num); err != nil {

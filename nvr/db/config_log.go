@@ -3,6 +3,8 @@ package db
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
+	"fmt"
 
 	"lares/nvr"
 )
@@ -49,6 +51,33 @@ func (c *Config) Log(ctx context.Context, from uint64, limit int) ([]nvr.LogEntr
 		return err
 	})
 	return entries, err
+}
+
+// LogBefore returns up to limit entries with Seq < before, newest first; with a
+// zero number the newest.
+func (c *Config) LogBefore(ctx context.Context, before uint64, limit int) ([]nvr.LogEntry, error) {
+	var entries []nvr.LogEntry
+	err := c.db.view(ctx, "read the record of who looked", func(ctx context.Context, tx *sql.Tx) (err error) {
+		entries, err = list(ctx, tx, fillEntry, `SELECT seq, time, action, principal, camera, vault, details, mac
+			FROM log WHERE ?1 = 0 OR seq < ?1 ORDER BY seq DESC LIMIT ?2`, before, max(limit, 0))
+		return err
+	})
+	return entries, err
+}
+
+// LastLog returns the newest entry about a camera with one of the actions, or
+// nvr.ErrNotFound.
+func (c *Config) LastLog(ctx context.Context, camera nvr.CameraID, actions ...string) (nvr.LogEntry, error) {
+	var e nvr.LogEntry
+	words, err := json.Marshal(actions)
+	if err != nil {
+		return e, fmt.Errorf("read who looked last: %w", err)
+	}
+	err = c.db.view(ctx, "read who looked last", func(ctx context.Context, tx *sql.Tx) error {
+		return fillEntry(tx.QueryRowContext(ctx, `SELECT seq, time, action, principal, camera, vault, details, mac
+			FROM log WHERE camera = ? AND action IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT 1`, camera[:], string(words)).Scan, &e)
+	})
+	return e, err
 }
 
 func fillEntry(scan scan, e *nvr.LogEntry) error {

@@ -62,17 +62,20 @@ func TestRostersFollowEachOther(t *testing.T) {
 	roster := func(v uint64) nvr.Roster {
 		return nvr.Roster{Version: v, Body: []byte{byte(v)}, Sigs: []byte("signed")}
 	}
-	if err := c.AddRoster(ctx, roster(2)); !isErr(err, nvr.ErrInvalid) {
-		t.Errorf("begins with 2: got %v, want ErrInvalid", err)
+	if err := c.AddRoster(ctx, roster(0)); !isErr(err, nvr.ErrInvalid) {
+		t.Errorf("begins with 0: got %v, want ErrInvalid", err)
 	}
 	must(t, c.AddRoster(ctx, roster(1)))
 	must(t, c.AddRoster(ctx, roster(2)))
-	for _, v := range []uint64{1, 2, 4} {
+	for _, v := range []uint64{1, 2} {
 		if err := c.AddRoster(ctx, roster(v)); !isErr(err, nvr.ErrInvalid) {
 			t.Errorf("%d after 2: got %v, want ErrInvalid", v, err)
 		}
 	}
 	want(t, "newest", roster(2))(c.Roster(ctx))
+	must(t, c.AddRoster(ctx, roster(4))) // one that was lost is put back
+	want(t, "above 1", []nvr.Roster{roster(2), roster(4)})(c.Rosters(ctx, 1, 10))
+	want(t, "the first above 1", []nvr.Roster{roster(2)})(c.Rosters(ctx, 1, 1))
 }
 
 func TestSessionsComeAndGo(t *testing.T) {

@@ -38,30 +38,32 @@ func (c *Config) Vault(ctx context.Context, vault nvr.VaultID) (nvr.Vault, error
 // AddVault inserts a vault with its grants. One that was destroyed stays so:
 // nvr.ErrDestroyed; one that is there already is nvr.ErrInvalid.
 func (c *Config) AddVault(ctx context.Context, v nvr.Vault, grants []nvr.Grant) error {
-	return c.db.update(ctx, "add a vault", func(ctx context.Context, tx *sql.Tx) error {
-		gone, err := isDestroyed(ctx, tx, v.ID)
-		if err != nil {
-			return err
-		}
-		if gone {
-			return nvr.ErrDestroyed
-		}
-		var signature any // NULL until there is one
-		if len(v.Signature) > 0 {
-			signature = v.Signature
-		}
-		r, err := tx.ExecContext(ctx, `INSERT INTO vault (id, camera, day, public, roster, escrow, signature, created)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-			v.ID[:], v.Camera[:], v.Day, blob(v.Public), v.Roster, blob(v.Escrow), signature, storeTime(v.Created))
-		if err := inserted(r, err); err != nil {
-			return err
-		}
-		num, err := r.LastInsertId()
-		if err != nil {
-			return err
-		}
-		return addGrants(ctx, tx, num, v.ID, grants)
-	})
+	return c.db.update(ctx, "add a vault", func(ctx context.Context, tx *sql.Tx) error { return addVault(ctx, tx, v, grants) })
+}
+
+func addVault(ctx context.Context, tx *sql.Tx, v nvr.Vault, grants []nvr.Grant) error {
+	gone, err := isDestroyed(ctx, tx, v.ID)
+	if err != nil {
+		return err
+	}
+	if gone {
+		return nvr.ErrDestroyed
+	}
+	var signature any // NULL until there is one
+	if len(v.Signature) > 0 {
+		signature = v.Signature
+	}
+	r, err := tx.ExecContext(ctx, `INSERT INTO vault (id, camera, day, public, roster, escrow, signature, created)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		v.ID[:], v.Camera[:], v.Day, blob(v.Public), v.Roster, blob(v.Escrow), signature, storeTime(v.Created))
+	if err := inserted(r, err); err != nil {
+		return err
+	}
+	num, err := r.LastInsertId()
+	if err != nil {
+		return err
+	}
+	return addGrants(ctx, tx, num, v.ID, grants)
 }
 
 func addGrants(ctx context.Context, tx *sql.Tx, num int64, vault nvr.VaultID, grants []nvr.Grant) error {
@@ -113,8 +115,8 @@ func (c *Config) SignVault(ctx context.Context, vault nvr.VaultID, signature []b
 	})
 }
 
-// DestroyVault erases a vault with its public key, grants and escrow from the
-// database, its unused pages and its write-ahead log: when it returns without an
+// DestroyVault erases a vault with its public key, grants and escrow, and what
+// links hold of its segments, from the database, its unused pages and its write-ahead log: when it returns without an
 // error none of it is there any more. Only the id stays. Destroying twice is no
 // error. Errors: nvr.ErrNotFound, ErrNotErased.
 func (c *Config) DestroyVault(ctx context.Context, vault nvr.VaultID) error {
@@ -132,11 +134,18 @@ func (c *Config) DestroyVault(ctx context.Context, vault nvr.VaultID) error {
 		if err != nil {
 			return nil, err
 		}
+		shared, err := list(ctx, tx, fillBlob, `DELETE FROM share_key WHERE vault = ? RETURNING wrapped`, num)
+		if err != nil {
+			return nil, err
+		}
+		gone = append(gone, shared...)
 		if _, err := tx.ExecContext(ctx, `DELETE FROM vault WHERE num = ?`, num); err != nil {
 			return nil, err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO destroyed (vault) VALUES (?)`, vault[:])
-		return notEmpty(append(gone, public, escrow)), err
+		if _, err = tx.ExecContext(ctx, `INSERT INTO destroyed (vault) VALUES (?)`, vault[:]); err != nil {
+			return nil, err
+		}
+		return sample(ctx, tx, append([][]byte{public, escrow}, gone...))
 	})
 }
 

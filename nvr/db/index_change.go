@@ -31,7 +31,8 @@ type (
 	shareKey   struct{ disk, stream int64 }
 	quarterKey struct{ stream, quarter int64 }
 	// total is a sum of segments; amount counts segments or milliseconds.
-	total        struct{ amount, bytes int64 }
+	// moving (s) and unknown (ms) are of quarters only.
+	total        struct{ amount, bytes, moving, unknown int64 }
 	streamChange struct {
 		longest int64 // ms
 		newest  key
@@ -43,9 +44,10 @@ type (
 // row is a stored segment as the totals need it.
 type row struct {
 	key
-	disk  int64
-	durMS int64
-	bytes int64
+	disk     int64
+	durMS    int64
+	bytes    int64
+	activity nvr.Activity
 }
 
 func newChange(tx *sql.Tx) *change {
@@ -95,13 +97,13 @@ func (c *change) add(ctx context.Context, s *nvr.Segment) error {
 	if err != nil {
 		return err
 	}
-	r := row{key: key{stream, s.Start.UnixMilli(), s.Seq}, disk: disk, durMS: durationMS(s.Duration), bytes: s.Bytes}
+	r := row{key: key{stream, s.Start.UnixMilli(), s.Seq}, disk: disk, durMS: durationMS(s.Duration), bytes: s.Bytes, activity: s.Activity}
 	if _, err := c.remove(ctx, r.key, 0); err != nil {
 		return err
 	}
-	if _, err := c.tx.ExecContext(ctx, `INSERT INTO segment (stream, start_ms, seq, dur_ms, bytes, disk, vault, day, flags)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.stream, r.startMS, r.seq, r.durMS, r.bytes, r.disk, vault, s.Day, s.Flags); err != nil {
+	if _, err := c.tx.ExecContext(ctx, `INSERT INTO segment (stream, start_ms, seq, dur_ms, bytes, disk, vault, day, flags, activity)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.stream, r.startMS, r.seq, r.durMS, r.bytes, r.disk, vault, s.Day, s.Flags, storeActivity(s.Activity)); err != nil {
 		return err
 	}
 	c.count(r, 1)
@@ -117,7 +119,7 @@ func (c *change) add(ctx context.Context, s *nvr.Segment) error {
 func (c *change) remove(ctx context.Context, k key, disk int64) (removed bool, err error) {
 	r := row{key: k}
 	err = c.tx.QueryRowContext(ctx, `DELETE FROM segment WHERE stream = ?1 AND start_ms = ?2 AND seq = ?3 AND (?4 = 0 OR disk = ?4)
-		RETURNING disk, dur_ms, bytes`, k.stream, k.startMS, k.seq, disk).Scan(&r.disk, &r.durMS, &r.bytes)
+		RETURNING disk, dur_ms, bytes, activity`, k.stream, k.startMS, k.seq, disk).Scan(&r.disk, &r.durMS, &r.bytes, activityOf{&r.activity})
 	if isNone(err) {
 		return false, nil
 	}
@@ -139,31 +141,39 @@ func (c *change) stream(num int64) *streamChange {
 	return sc
 }
 
-// count adds a row to the totals, or takes it away with sign -1. Bytes are
-// spread over the quarters of an hour by time, the rest goes to the last.
+// count adds a row to the totals, or takes it away with sign -1. Bytes and
+// seconds with motion are spread over the quarters of an hour by time, the rest
+// goes to the last.
 func (c *change) count(r row, sign int64) {
 	share := c.shares[shareKey{r.disk, r.stream}]
 	share.amount += sign
 	share.bytes += sign * r.bytes
 	c.shares[shareKey{r.disk, r.stream}] = share
 
-	end, bytesLeft := r.startMS+r.durMS, r.bytes
+	end, left := r.startMS+r.durMS, total{bytes: r.bytes, moving: int64(storedMoving(r.activity))}
 	for from := r.startMS; ; {
 		quarter := floorDiv(from, quarterMS)
 		till := min(end, (quarter+1)*quarterMS)
-		bytes := bytesLeft
+		part := left
 		if till < end {
-			bytes = int64(float64(r.bytes) * float64(till-from) / float64(r.durMS))
+			share := float64(till-from) / float64(r.durMS)
+			part.bytes = int64(float64(r.bytes) * share)
+			part.moving = min(left.moving, int64(float64(storedMoving(r.activity))*share))
 		}
 		k := quarterKey{r.stream, quarter}
 		q := c.quarters[k]
 		q.amount += sign * (till - from)
-		q.bytes += sign * bytes
+		q.bytes += sign * part.bytes
+		q.moving += sign * part.moving
+		if !r.activity.Known {
+			q.unknown += sign * (till - from)
+		}
 		c.quarters[k] = q
 		if till >= end {
 			return
 		}
-		bytesLeft -= bytes
+		left.bytes -= part.bytes
+		left.moving -= part.moving
 		from = till
 	}
 }
@@ -181,9 +191,10 @@ func (c *change) finish(ctx context.Context) error {
 		}
 	}
 	for k, t := range c.quarters {
-		if _, err := c.tx.ExecContext(ctx, `INSERT INTO quarter (stream, quarter, ms, bytes) VALUES (?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET ms = ms + excluded.ms, bytes = bytes + excluded.bytes`,
-			k.stream, k.quarter, t.amount, t.bytes); err != nil {
+		if _, err := c.tx.ExecContext(ctx, `INSERT INTO quarter (stream, quarter, ms, bytes, moving, unknown) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET ms = ms + excluded.ms, bytes = bytes + excluded.bytes,
+			moving = moving + excluded.moving, unknown = unknown + excluded.unknown`,
+			k.stream, k.quarter, t.amount, t.bytes, t.moving, t.unknown); err != nil {
 			return err
 		}
 		if _, err := c.tx.ExecContext(ctx, `DELETE FROM quarter WHERE stream = ? AND quarter = ? AND ms = 0 AND bytes = 0`, k.stream, k.quarter); err != nil {

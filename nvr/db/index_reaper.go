@@ -83,7 +83,7 @@ func (c *change) discard(ctx context.Context, s *nvr.Segment) error {
 func (x *Index) Garbage(ctx context.Context) ([]nvr.Segment, error) {
 	var found []nvr.Segment
 	err := x.db.view(ctx, "list discarded footage", func(ctx context.Context, tx *sql.Tx) (err error) {
-		found, err = list(ctx, tx, fillSegment, `SELECT `+columns+` FROM garbage s `+numbers+` ORDER BY s.disk, s.stream, s.start_ms, s.seq`)
+		found, err = list(ctx, tx, fillSegment, `SELECT `+columns+` FROM (SELECT *, NULL AS activity FROM garbage) s `+numbers+` ORDER BY s.disk, s.stream, s.start_ms, s.seq`)
 		return err
 	})
 	return found, err

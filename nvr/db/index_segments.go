@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,7 @@ type key struct {
 // columns and tables read whole segments, see fillSegment. CROSS JOIN keeps
 // SQLite from starting with one of the small tables.
 const (
-	columns = `st.id, s.start_ms, s.seq, s.dur_ms, s.bytes, d.id, v.id, s.day, s.flags`
+	columns = `st.id, s.start_ms, s.seq, s.dur_ms, s.bytes, d.id, v.id, s.day, s.flags, s.activity`
 	numbers = `CROSS JOIN stream st ON st.num = s.stream CROSS JOIN disk d ON d.num = s.disk CROSS JOIN vault v ON v.num = s.vault`
 )
 
@@ -52,8 +53,7 @@ func (x *Index) Range(ctx context.Context, stream nvr.StreamID, from, to time.Ti
 	}
 	var found []nvr.Segment
 	err := x.db.view(ctx, "look up footage", func(ctx context.Context, tx *sql.Tx) error {
-		var num, longest int64
-		err := tx.QueryRowContext(ctx, `SELECT num, longest_ms FROM stream WHERE id = ?`, stream[:]).Scan(&num, &longest)
+		num, longest, err := lookBack(ctx, tx, stream)
 		if isNone(err) {
 			return nil
 		}
@@ -66,6 +66,60 @@ func (x *Index) Range(ctx context.Context, stream nvr.StreamID, from, to time.Ti
 		return err
 	})
 	return found, err
+}
+
+// Spans returns where there is footage of a stream that overlaps [from, to), in
+// order: segments that are at most tolerance apart are one span. It costs far
+// less than Range.
+func (x *Index) Spans(ctx context.Context, stream nvr.StreamID, from, to time.Time, tolerance time.Duration) ([]nvr.Span, error) {
+	if !from.Before(to) {
+		return nil, nil
+	}
+	var spans []nvr.Span
+	err := x.db.view(ctx, "look up spans of footage", func(ctx context.Context, tx *sql.Tx) error {
+		num, longest, err := lookBack(ctx, tx, stream)
+		if isNone(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		spans, err = mergeSpans(ctx, tx, tolerance, num, from.UnixMilli(), longest, ceilMS(to))
+		return err
+	})
+	return spans, err
+}
+
+// mergeSpans reads two numbers a row: a month of one stream is 43 200 rows. The
+// arguments are the stream, from when on, the longest segment, and until when.
+func mergeSpans(ctx context.Context, tx *sql.Tx, tolerance time.Duration, args ...any) (spans []nvr.Span, err error) {
+	rows, err := tx.QueryContext(ctx, `SELECT start_ms, dur_ms FROM segment
+		WHERE stream = ?1 AND start_ms >= ?2 - ?3 AND start_ms < ?4 AND start_ms + max(dur_ms, 1) > ?2
+		ORDER BY start_ms`, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var start, dur, from, end int64 // ms
+	some := false
+	emit := func() {
+		if some {
+			spans = append(spans, nvr.Span{From: time.UnixMilli(from).UTC(), To: time.UnixMilli(end).UTC()})
+		}
+	}
+	for rows.Next() {
+		if err := rows.Scan(&start, &dur); err != nil {
+			return nil, err
+		}
+		if some && start-end <= tolerance.Milliseconds() {
+			end = max(end, start+dur)
+			continue
+		}
+		emit()
+		from, end, some = start, start+dur, true
+	}
+	emit()
+	return spans, rows.Err()
 }
 
 // Newest returns the segment of a stream with the highest Seq, or nvr.ErrNotFound.
@@ -89,7 +143,7 @@ func (x *Index) Newest(ctx context.Context, stream nvr.StreamID) (nvr.Segment, e
 // fillSegment reads a row of columns.
 func fillSegment(scan scan, s *nvr.Segment) error {
 	var start, dur int64
-	if err := scan(id(&s.Stream), &start, &s.Seq, &dur, &s.Bytes, id(&s.Disk), id(&s.Vault), &s.Day, &s.Flags); err != nil {
+	if err := scan(id(&s.Stream), &start, &s.Seq, &dur, &s.Bytes, id(&s.Disk), id(&s.Vault), &s.Day, &s.Flags, activityOf{&s.Activity}); err != nil {
 		return err
 	}
 	s.Start = time.UnixMilli(start).UTC()

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"modernc.org/sqlite"
 
@@ -334,4 +335,46 @@ func TestAFullDiskIsSaidAndTheReserveIsGivenUp(t *testing.T) {
 	if !c.Reserve() {
 		t.Error("no room in reserve after there was some again")
 	}
+}
+
+// A home that was set up before there was motion keeps its cameras and its index.
+func TestUpgradeFromBeforeMotion(t *testing.T) {
+	ctx, dir := context.Background(), t.TempDir()
+	all, err := steps("config")
+	must(t, err)
+	d, err := open(ctx, testLayout(filepath.Join(dir, "config.db"), all[:1]))
+	must(t, err)
+	camera := nvr.NewID[nvr.Camera]()
+	sealed, err := (&Config{sealer: openly{}}).seal("camera.sealed", camera[:], []byte("Door"), []byte("admin"), []byte("secret"))
+	must(t, err)
+	_, err = d.write.ExecContext(ctx, `INSERT INTO camera (id, place, inside, audio, disabled, transport, retention, sealed)
+		VALUES (?, 0, 0, 0, 0, 0, 30, ?)`, camera[:], sealed)
+	must(t, errors.Join(err, d.close(false)))
+	c, err := OpenConfig(ctx, filepath.Join(dir, "config.db"), openly{}, quiet())
+	must(t, err)
+	cameras, err := c.Cameras(ctx)
+	must(t, errors.Join(err, c.Close()))
+	want := nvr.Camera{ID: camera, Name: "Door", User: "admin", Password: "secret", RetentionDays: 30}
+	if len(cameras) != 1 || !reflect.DeepEqual(cameras[0], want) {
+		t.Errorf("got %+v, want %+v", cameras, want)
+	}
+
+	all, err = steps("index")
+	must(t, err)
+	d, err = open(ctx, testLayout(filepath.Join(dir, "index.db"), all[:1]))
+	must(t, err)
+	_, err = d.write.ExecContext(ctx, `INSERT INTO stream (num, id, longest_ms) VALUES (1, zeroblob(16), 60000);
+		INSERT INTO disk VALUES (1, zeroblob(16)); INSERT INTO vault VALUES (1, zeroblob(16));
+		INSERT INTO segment VALUES (1, 0, 1, 60000, 500, 1, 1, 0, 0); INSERT INTO share VALUES (1, 1, 1, 500);
+		INSERT INTO quarter VALUES (1, 0, 60000, 500); UPDATE state SET complete = 1`)
+	must(t, errors.Join(err, d.close(false)))
+	x, err := OpenIndex(ctx, filepath.Join(dir, "index.db"), quiet())
+	must(t, err)
+	rows, err := x.Range(ctx, nvr.StreamID{}, time.Unix(0, 0), time.Unix(1, 0))
+	must(t, err)
+	// Nothing of motion lies in it, and nobody watched.
+	if len(rows) != 1 || rows[0].Activity != (nvr.Activity{Known: true}) || x.Fresh() {
+		t.Errorf("rows %+v, fresh %v", rows, x.Fresh())
+	}
+	must(t, x.Close())
 }

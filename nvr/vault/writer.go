@@ -26,9 +26,14 @@ type Options struct {
 // usualFragments is room for a minute in fragments of half a second.
 const usualFragments = 128
 
-// Writer seals one segment. Each slot goes out in exactly one Write as soon as
-// it is full. After the first error of the underlying writer every call returns
-// that error. Steady state allocates nothing.
+// batchSize is how many bytes of slots go out in one Write if they fill up in
+// one call: few calls, and little memory for each stream that is recorded.
+const batchSize = 128 << 10
+
+// Writer seals one segment. Slots that a call fills go out before it returns,
+// several in one Write; no slot is split between two. After the first error of
+// the underlying writer every call returns that error. Steady state allocates
+// nothing.
 type Writer struct {
 	w      io.Writer
 	header Header
@@ -36,14 +41,18 @@ type Writer struct {
 	seal   *sealer // nil once the segment is closed or given up
 	err    error   // sticky
 
-	buf     []byte // the media slot that is being filled
+	batch   []byte // room for media slots, used in turn
+	sealed  int    // where in it the slots begin that are sealed and not yet written
+	at      int    // where in it the slot is that is being filled
+	buf     []byte // that slot
 	pending int    // bytes of payload in it
 	resync  uint32 // of the pending slot
-	slot    uint32 // its number: so many were written before it
+	slot    uint32 // its number: so many were sealed before it
 	side    []byte // a slot for records, nil until the first
 
 	tail    tail // what is to be indexed; its frags include one that is being written
 	whole   int  // fragments that were taken whole
+	covered int  // fragments that lie wholly in sealed slots
 	written int  // fragments that lie wholly in written slots
 }
 
@@ -77,7 +86,8 @@ func NewWriter(w io.Writer, o Options) (*Writer, error) {
 	if wr.seal, err = newSealer(o.Suite, key[:], wr.block.hash()); err != nil {
 		return nil, err
 	}
-	wr.buf = make([]byte, wr.header.slotSize())
+	wr.batch = make([]byte, max(batchSize, wr.header.slotSize()))
+	wr.nextBlock()
 	wr.tail.frags = make([]Fragment, 0, usualFragments)
 	wr.emit(wr.block[:], "header")
 	if wr.err != nil {
@@ -100,6 +110,7 @@ func (w *Writer) Init(b []byte) error {
 	w.tail.init = append([]byte(nil), b...)
 	w.begin(&m)
 	w.put(b)
+	w.writeSealed()
 	return w.err
 }
 
@@ -123,12 +134,14 @@ func (w *Writer) Fragment(f FragmentInfo, parts ...[]byte) error {
 	for _, p := range parts {
 		w.put(p)
 	}
+	w.writeSealed()
 	if w.err != nil {
 		return w.err
 	}
 	w.whole = len(w.tail.frags)
 	if w.pending == w.capacity() {
-		w.writeSlot()
+		w.sealPending()
+		w.writeSealed()
 	}
 	return w.err
 }
@@ -137,7 +150,8 @@ func (w *Writer) Fragment(f FragmentInfo, parts ...[]byte) error {
 // that was taken is then in written slots.
 func (w *Writer) Flush() error {
 	if w.err == nil && w.pending > 0 {
-		w.writeSlot()
+		w.sealPending()
+		w.writeSealed()
 	}
 	return w.err
 }
@@ -152,6 +166,10 @@ func (w *Writer) Fragments() []Fragment { return w.tail.frags[:w.whole] }
 func (w *Writer) Written() (fragments int, size int64) {
 	return w.written, w.header.slotAt(w.slot)
 }
+
+// Records returns the records that were written so far. The slice belongs to
+// the Writer and is good until its next call.
+func (w *Writer) Records() []Record { return w.tail.records }
 
 // Record writes a blob of 1 to MaxRecord bytes into slots of its own, at once.
 func (w *Writer) Record(typ SlotType, payload []byte) error {
@@ -171,6 +189,7 @@ func (w *Writer) Record(typ SlotType, payload []byte) error {
 		h.length = copy(w.side[payloadStart:len(w.side)-tagSize], payload)
 		payload = payload[h.length:]
 		w.sealSlot(w.side, h, w.written)
+		w.emit(w.side, "slot")
 	}
 	// The pending media slot comes after these, and so do the fragments that begin in it.
 	for i := len(w.tail.frags) - 1; i >= 0 && w.pending > 0 && w.tail.frags[i].Slot == first; i-- {
@@ -199,7 +218,7 @@ func (w *Writer) Close(duration time.Duration) error {
 // After Close it does nothing.
 func (w *Writer) Abort() {
 	w.seal = nil
-	clear(w.buf)
+	clear(w.batch)
 	clear(w.side)
 	if w.err == nil {
 		w.err = ErrClosed
@@ -212,7 +231,7 @@ func (w *Writer) capacity() int { return len(w.buf) - slotOverhead }
 // begin starts a media record and returns its place.
 func (w *Writer) begin(m *mediaHeader) (slot, offset uint32) {
 	if w.pending == w.capacity() {
-		w.writeSlot()
+		w.sealPending()
 	}
 	if w.resync == noResync {
 		w.resync = uint32(w.pending)
@@ -224,12 +243,12 @@ func (w *Writer) begin(m *mediaHeader) (slot, offset uint32) {
 	return slot, offset
 }
 
-// put appends to the media stream and writes each slot that is full and that
+// put appends to the media stream and seals each slot that is full and that
 // more follows.
 func (w *Writer) put(p []byte) {
 	for len(p) > 0 && w.err == nil {
 		if w.pending == w.capacity() {
-			w.writeSlot()
+			w.sealPending()
 			continue
 		}
 		n := copy(w.buf[payloadStart+w.pending:len(w.buf)-tagSize], p)
@@ -238,17 +257,35 @@ func (w *Writer) put(p []byte) {
 	}
 }
 
-// writeSlot seals and writes the pending media slot.
-func (w *Writer) writeSlot() {
+// sealPending seals the pending media slot and begins the next one.
+func (w *Writer) sealPending() {
 	w.sealSlot(w.buf, slotHead{kind: Media, length: w.pending, resync: w.resync}, w.whole)
+	w.covered = w.whole
 	w.pending, w.resync = 0, noResync
+	w.at += len(w.buf)
+	if w.at+len(w.buf) > len(w.batch) {
+		w.writeSealed()
+		w.sealed, w.at = 0, 0
+	}
+	w.nextBlock()
+}
+
+func (w *Writer) nextBlock() { w.buf = w.batch[w.at:][:w.header.slotSize()] }
+
+// writeSealed writes the media slots that were sealed.
+func (w *Writer) writeSealed() {
+	if w.sealed == w.at {
+		return
+	}
+	w.emit(w.batch[w.sealed:w.at], "slots")
+	w.sealed = w.at
 	if w.err == nil {
-		w.written = w.whole
+		w.written = w.covered
 	}
 }
 
-// sealSlot seals and writes a slot under the next number. With it on disk, the
-// first so many fragments are whole.
+// sealSlot seals a slot under the next number. With it on disk, the first so
+// many fragments are whole.
 func (w *Writer) sealSlot(block []byte, h slotHead, whole int) {
 	if w.err != nil {
 		return
@@ -258,7 +295,6 @@ func (w *Writer) sealSlot(block []byte, h slotHead, whole int) {
 		return
 	}
 	w.seal.seal(block, blockID{magic: slotMagic, number: w.slot, progress: w.progress(whole)}, h)
-	w.emit(block, "slot")
 	w.slot++
 }
 
@@ -286,13 +322,13 @@ func (w *Writer) writeTail(payload []byte) uint32 {
 	return uint32(parts)
 }
 
-// emit writes a block in one call.
-func (w *Writer) emit(block []byte, what string) {
+// emit writes blocks in one call.
+func (w *Writer) emit(blocks []byte, what string) {
 	if w.err != nil {
 		return
 	}
-	n, err := w.w.Write(block)
-	if err == nil && n < len(block) {
+	n, err := w.w.Write(blocks)
+	if err == nil && n < len(blocks) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
