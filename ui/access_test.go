@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lares/nvr"
+	"lares/ui"
 )
 
 // fill puts ids into the places of a pattern.
@@ -18,6 +19,7 @@ func fill(pattern string, c nvr.Camera) (method, path string) {
 	}
 	path = strings.NewReplacer(
 		"{$}", "", "{camera}", c.ID.String(), "{segment}", nvr.NewID[nvr.Segment]().String(),
+		"{event}", ui.EventWord(nvr.EventRef{Stream: nvr.NewID[nvr.Stream](), Start: at(0)}),
 	).Replace(path)
 	return method, path
 }
@@ -157,7 +159,7 @@ func TestPagesHaveNothingInline(t *testing.T) {
 	b := h.browser(h.claim())
 	camera := h.fleet.add(`<b>"Door"</b> & 🐈`)
 	id := camera.ID.String()
-	for _, path := range []string{"/", "/welcome", "/account", "/cameras/new", "/cameras/" + id, "/cameras/" + id + "/settings", "/help/certificate", "/unlock"} {
+	for _, path := range []string{"/", "/welcome", "/account", "/cameras/new", "/cameras/" + id, "/cameras/" + id + "/settings", "/events", "/help/certificate", "/unlock"} {
 		w := b.get(path)
 		if path == "/unlock" {
 			continue // it is not locked

@@ -29,6 +29,7 @@ type call struct {
 	sess  *auth.Session // nil on open routes without a login
 	// camera is that of the path; zero where the route names none.
 	camera nvr.Camera
+	event  nvr.EventRef // that of the path; zero where the route names none
 }
 
 // tracker knows whether an answer has begun, and gives each write of a stream
@@ -70,6 +71,21 @@ func (t *tracker) extend() error {
 		return nil
 	}
 	err := http.NewResponseController(t.ResponseWriter).SetWriteDeadline(time.Now().Add(t.stall))
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}
+
+// rest takes the deadline away between two writes: HTTP/2 resets a stream whose
+// deadline passes, even one that has nothing to say.
+func (t *tracker) rest() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return http.ErrHandlerTimeout
+	}
+	err := http.NewResponseController(t.ResponseWriter).SetWriteDeadline(time.Time{})
 	if errors.Is(err, http.ErrNotSupported) {
 		return nil
 	}

@@ -41,6 +41,33 @@ type CameraControl interface {
 	Stream(id nvr.StreamID) *nvr.Stream
 }
 
+// Events gives back what moved. Streams are the main streams of cameras.
+type Events interface {
+	// Events lists stored events, newest first by their end.
+	Events(ctx context.Context, opener nvr.Opener, req nvr.EventRequest) ([]nvr.StoredEvent, error)
+	// Thumbnail returns the JPEG of an event. Error: nvr.ErrNotFound.
+	Thumbnail(ctx context.Context, opener nvr.Opener, ref nvr.EventRef) ([]byte, error)
+	// Density says when how much moved; it needs no key.
+	Density(ctx context.Context, stream nvr.StreamID, from, to time.Time) ([]nvr.Density, error)
+	// Search returns, in order, when something moved in a part of the picture.
+	Search(ctx context.Context, opener nvr.Opener, stream nvr.StreamID, from, to time.Time, box nvr.Box) ([]nvr.Span, error)
+}
+
+// Detection is the search for motion as it runs.
+type Detection interface {
+	// Moving returns what moves in the picture of a camera right now.
+	Moving(camera nvr.CameraID) (nvr.Event, bool)
+	Detection(camera nvr.CameraID) nvr.DetectionStatus
+	// Still returns a JPEG of the camera's newest key frame and its time.
+	// Error: nvr.ErrNotFound where there is none.
+	Still(ctx context.Context, camera nvr.CameraID, o nvr.StillOptions) ([]byte, time.Time, error)
+}
+
+// Bus carries what happens in the house. A *nvr.Bus is one.
+type Bus interface {
+	Subscribe() *nvr.Subscription
+}
+
 // Status says how the box is.
 type Status interface {
 	Recording(stream nvr.StreamID) nvr.RecordingStatus
@@ -56,7 +83,7 @@ type Certificates interface {
 	ServeCA(w http.ResponseWriter, r *http.Request)
 }
 
-// Config is what a Server works with. All fields but RetentionDays are needed.
+// Config is what a Server works with. All fields above Events are needed.
 type Config struct {
 	Auth       *auth.Service
 	Cameras    Cameras
@@ -65,6 +92,10 @@ type Config struct {
 	Status     Status
 	Cert       Certificates
 	Log        *slog.Logger
+	// Without Events, Detection and Bus nothing moves and nothing happens.
+	Events    Events
+	Detection Detection
+	Bus       Bus
 	// RetentionDays is the default of the house; 14 if 0.
 	RetentionDays int
 }

@@ -1,5 +1,13 @@
 package ui
 
+import (
+	"context"
+	"time"
+
+	"lares/nvr"
+	"lares/nvr/auth"
+)
+
 // Route is a line of the table for tests.
 type Route struct {
 	Pattern string
@@ -16,10 +24,26 @@ func (s *Server) Routes() []Route {
 	return list
 }
 
+// Forbid refuses an action on a camera, whoever asks, where refused says so: a
+// household of the tests has its owner alone.
+func (s *Server) Forbid(refused func(a auth.Action, camera nvr.CameraID, at time.Time) bool) {
+	s.authorize = func(ctx context.Context, sess *auth.Session, a auth.Action, camera nvr.CameraID, at time.Time) error {
+		if refused(a, camera, at) {
+			return nvr.ErrForbidden
+		}
+		return s.cfg.Auth.Authorize(ctx, sess, a, camera, at)
+	}
+}
+
 // LocalPath, ParseTime and ParseAddress are what reads foreign bytes.
 var (
 	LocalPath = localPath
 	ParseTime = parseTime
+
+	EventWord      = eventWord
+	ParseEventWord = parseEventWord
+	ParseZones     = parseZones
+	ZonesText      = zonesText
 )
 
 // ParseAddress returns the parts of an address that somebody typed.

@@ -23,10 +23,13 @@ func (s *Server) home(c *call) error {
 }
 
 // visible lists the cameras whose live picture the session may see, in order.
-func (s *Server) visible(c *call) []nvr.CameraStatus {
+func (s *Server) visible(c *call) []nvr.CameraStatus { return s.camerasFor(c, auth.ActLive) }
+
+// camerasFor lists the cameras of which the session may do a now, in order.
+func (s *Server) camerasFor(c *call, a auth.Action) []nvr.CameraStatus {
 	now := time.Now()
 	list := slices.DeleteFunc(slices.Clone(s.cfg.Cameras.List()), func(st nvr.CameraStatus) bool {
-		return s.cfg.Auth.Authorize(c.r.Context(), c.sess, auth.ActLive, st.Camera.ID, now) != nil
+		return s.authorize(c.r.Context(), c.sess, a, st.Camera.ID, now) != nil
 	})
 	slices.SortStableFunc(list, func(a, b nvr.CameraStatus) int {
 		return cmp.Or(cmp.Compare(a.Camera.Order, b.Camera.Order), strings.Compare(a.Camera.Name, b.Camera.Name))

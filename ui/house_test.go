@@ -45,6 +45,8 @@ type house struct {
 	cert    *cert.Manager
 	fleet   *fleet
 	footage *footage
+	moved   *moved
+	bus     *nvr.Bus
 	*ui.Server
 }
 
@@ -59,6 +61,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{
 		t: t, path: filepath.Join(t.TempDir(), "config.db"), machine: key,
 		fleet: &fleet{streams: make(map[nvr.StreamID]*nvr.Stream)}, footage: &footage{},
+		moved: &moved{now: make(map[nvr.CameraID]nvr.Event), jpeg: func(nvr.EventRef) []byte { return []byte("jpeg") }}, bus: nvr.NewBus(),
 	}
 	h.start()
 	t.Cleanup(h.stop)
@@ -92,6 +95,7 @@ func (h *house) start() {
 	}
 	h.Server, err = ui.New(ui.Config{
 		Auth: h.auth, Cameras: h.fleet, Control: h.fleet, Recordings: h.footage, Status: h.fleet, Cert: h.cert, Log: log,
+		Events: h.moved, Detection: h.moved, Bus: h.bus,
 	})
 	if err != nil {
 		h.t.Fatal(err)

@@ -65,6 +65,7 @@ func (s *Server) routes() []route {
 		{pattern: "POST /setup/factor", handle: s.setupFactor, rule: unclaimed},
 
 		{pattern: "GET /{$}", handle: s.home},
+		{pattern: "GET /events", handle: s.eventsPage}, // each camera is asked about by itself
 		{pattern: "GET /welcome", handle: s.welcome, action: auth.ActSettings},
 		{pattern: "POST /logout", handle: s.logout},
 		{pattern: "GET /unlock", handle: s.unlockForm},
@@ -90,6 +91,12 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/cameras/{camera}/init/{segment}", handle: s.playInit, action: auth.ActReplay, kind: api},
 		{pattern: "GET /api/v1/cameras/{camera}/media", handle: s.playMedia, action: auth.ActReplay, kind: stream},
 		{pattern: "GET /api/v1/cameras/{camera}/export.mp4", handle: s.export, action: auth.ActExport, kind: stream},
+		{pattern: "GET /api/v1/cameras/{camera}/density", handle: s.density, action: auth.ActReplay, kind: api},
+		{pattern: "GET /api/v1/cameras/{camera}/search", handle: s.search, action: auth.ActReplay, kind: api},
+		{pattern: "GET /api/v1/cameras/{camera}/still.jpg", handle: s.still, action: auth.ActLive, kind: api},
+		{pattern: "GET /api/v1/events", handle: s.listEvents, kind: api}, // each camera is asked about by itself
+		{pattern: "GET /api/v1/events/{event}/thumbnail.jpg", handle: s.thumbnail, action: auth.ActReplay, kind: api},
+		{pattern: "GET /api/v1/happenings", handle: s.happenings, kind: stream}, // so is each piece of news
 		{pattern: "POST /api/v1/csp", handle: s.policyReport, kind: api},
 
 		{pattern: "/", handle: s.nothing, rule: open},

@@ -28,6 +28,8 @@ type Server struct {
 	static  *static.Files
 	mux     *http.ServeMux
 	origins *http.CrossOriginProtection
+	// authorize is Config.Auth.Authorize.
+	authorize func(ctx context.Context, sess *auth.Session, a auth.Action, camera nvr.CameraID, at time.Time) error
 
 	entered *entered            // what is in the record of who looked already
 	setups  *drafts[setupDraft] // first runs that are under way
@@ -37,9 +39,7 @@ type Server struct {
 
 // New returns the server of the routes in routes.go.
 func New(cfg Config) (*Server, error) {
-	if cfg.RetentionDays == 0 {
-		cfg.RetentionDays = defaultRetention
-	}
+	cfg.fillIn()
 	texts, err := text.English()
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, text: texts, static: files, mux: http.NewServeMux(),
-		origins: http.NewCrossOriginProtection(),
+		origins: http.NewCrossOriginProtection(), authorize: cfg.Auth.Authorize,
 		entered: newEntered(),
 		setups:  newDrafts[setupDraft](maxSetups, draftLife),
 		asked:   newDrafts[nvr.Camera](maxAsked, draftLife),
@@ -131,6 +131,11 @@ func (s *Server) admit(c *call) error {
 			return err
 		}
 	}
+	if c.r.PathValue("event") != "" {
+		if err := s.findEvent(c); err != nil {
+			return err
+		}
+	}
 	if c.route.action == "" {
 		return nil
 	}
@@ -160,7 +165,7 @@ func (s *Server) findCamera(c *call) error {
 // allow asks whether the session may do a, for the camera of the request if
 // there is one. A camera that is somebody else's is not found.
 func (s *Server) allow(c *call, a auth.Action, at time.Time) error {
-	err := s.cfg.Auth.Authorize(c.r.Context(), c.sess, a, c.camera.ID, at)
+	err := s.authorize(c.r.Context(), c.sess, a, c.camera.ID, at)
 	if err != nil && !c.camera.ID.IsZero() {
 		return notFoundUnlessTampered(err)
 	}

@@ -13,18 +13,23 @@ import (
 )
 
 func (s *Server) settingsForm(c *call) error {
-	return s.showSettings(c, http.StatusOK, view.Form{Values: map[string]string{"name": c.camera.Name, "user": c.camera.User}})
+	return s.showSettings(c, http.StatusOK, c.camera, view.Form{})
 }
 
-func (s *Server) showSettings(c *call, status int, form view.Form) error {
+// showSettings shows the form with what is in the camera given, which may not
+// be saved yet.
+func (s *Server) showSettings(c *call, status int, camera nvr.Camera, form view.Form) error {
 	st, err := s.status(c)
 	if err != nil {
 		return err
 	}
-	m := view.Settings{Form: form, Camera: s.cameraView(st), Days: s.cfg.RetentionDays}
-	if st.Camera.RetentionDays > 0 {
-		m.Days = st.Camera.RetentionDays
+	motion, err := s.motionView(camera)
+	if err != nil {
+		return err
 	}
+	form.Values = map[string]string{"name": camera.Name, "user": camera.User}
+	m := view.Settings{Form: form, Camera: s.cameraView(st), Days: s.days(st.Camera), Motion: motion}
+	m.Camera.Inside, m.Camera.Sound = camera.Inside, camera.Audio
 	return c.render(status, view.SettingsPage(s.page(c, s.text.T("settings.title"), "cameras"), m))
 }
 
@@ -38,19 +43,22 @@ func (s *Server) saveSettings(c *call) error {
 	if password := c.r.PostFormValue("password"); password != "" {
 		camera.Password = nvr.Secret(password)
 	}
-	form := view.Form{Field: "name", Values: map[string]string{"name": camera.Name, "user": camera.User}}
+	form := view.Form{Field: "name"}
 	if camera.Name == "" {
 		form.Error = s.text.T("form.missing", "field", s.text.T("new.name"))
 	} else {
 		form.Error = s.nameTaken(camera.Name, camera.ID)
 	}
+	if field, message := s.readMotion(c, &camera); form.Error == "" {
+		form.Field, form.Error = field, message
+	}
 	if form.Error != "" {
-		return s.showSettings(c, http.StatusUnprocessableEntity, form)
+		return s.showSettings(c, http.StatusUnprocessableEntity, camera, form)
 	}
 	_, err := s.cfg.Control.Update(c.r.Context(), camera)
 	if errors.Is(err, nvr.ErrInvalid) {
 		form.Error = s.text.T("settings.failed")
-		return s.showSettings(c, http.StatusUnprocessableEntity, form)
+		return s.showSettings(c, http.StatusUnprocessableEntity, camera, form)
 	}
 	if err != nil {
 		return err

@@ -47,14 +47,18 @@ func (s *Server) enterLive(c *call) error {
 	return err
 }
 
-// enter records one look before the first byte of it. what is the id that the
-// player gave itself; without one each request is a look of its own.
+// enter records one look before the first byte of it, at the camera of the
+// request unless e names another. what is the id that the player gave itself;
+// without one each request is a look of its own.
 func (s *Server) enter(c *call, e auth.Entry, what string) error {
 	if len(what) > maxWhat {
 		return nvr.ErrInvalid
 	}
-	e.Session, e.Camera, e.Addr = c.sess, c.camera.ID, c.addr()
-	l := look{session: c.sess.ID(), camera: c.camera.ID, action: e.Action, what: what}
+	if e.Camera.IsZero() {
+		e.Camera = c.camera.ID
+	}
+	e.Session, e.Addr = c.sess, c.addr()
+	l := look{session: c.sess.ID(), camera: e.Camera, action: e.Action, what: what}
 	return s.entered.once(l, func() error { return s.cfg.Auth.Record(c.r.Context(), e) })
 }
 

@@ -39,7 +39,7 @@ func TestPlacesAreFilled(t *testing.T) {
 
 func TestEveryCauseHasAText(t *testing.T) {
 	c := english(t)
-	for cause := nvr.CauseUnknown; cause <= nvr.Damaged; cause++ {
+	for cause := nvr.CauseUnknown; cause <= nvr.NoMotion; cause++ {
 		if id := "cause." + cause.String(); c.T(id) == id {
 			t.Errorf("%s has no text", id)
 		}

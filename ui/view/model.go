@@ -16,7 +16,7 @@ type Page struct {
 	Text   *text.Catalogue
 	Static func(name string) string
 	Title  string
-	Tab    string   // the entry of the navigation that is marked: "cameras", "account" or "help"
+	Tab    string   // the entry of the navigation that is marked: "cameras", "events", "account" or "help"
 	User   string   // name of who is logged in; empty for nobody
 	Locked bool     // logged in, but the keys of the footage are gone from memory
 	Notice string   // good news of the last action
@@ -158,6 +158,33 @@ type Settings struct {
 	Form
 	Camera Camera
 	Days   int
+	Motion Motion
+}
+
+// Motion is what is looked for on a camera, and what of it is kept.
+type Motion struct {
+	On          bool
+	Works       bool
+	Detail      string // why not, or why less well
+	Fence       string // empty where it is whole
+	Sensitivity string // "low", "normal" or "high"
+	Side        int    // of the smallest box, per cent of the picture's; 0: by itself
+	Zones       string // JSON
+	Record      string // "always", "quiet" or "motion"
+	QuietDays   int
+	Days        int // that everything else is kept
+}
+
+// Events is the page of what moved.
+type Events struct {
+	Cameras []Choice
+	Chosen  string // id of the camera; empty for all
+}
+
+// Choice is an entry of a list to choose from.
+type Choice struct {
+	ID   string
+	Name string
 }
 
 // Account is the page of one's own password and sessions.

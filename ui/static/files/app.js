@@ -2,12 +2,19 @@
 import './day.js';
 import './live.js';
 import './player.js';
+import './search.js';
 import './camera.js'; // uses those above
+import './events.js';
+import './zones.js';
+import { watchHappenings } from './happenings.js';
 import { watchStatus } from './status.js';
+import { watchLive } from './stills.js';
 import { localise } from './text.js';
 
 localise(document);
 watchStatus();
+watchHappenings();
+watchLive();
 
 document.addEventListener('click', (e) => {
   if (/** @type {Element} */ (e.target).closest('[data-action="print"]')) window.print();

@@ -1,10 +1,13 @@
 // <lares-camera>: one camera's page. It owns what is shown: live or a time.
 import { ask, json } from './api.js';
+import { DayEvents } from './dayevents.js';
+import { lead } from './eventlist.js';
 import { date, dateValue, hm, hms, localValue, midnight, t } from './text.js';
 
 const hour = 3600e3;
 const longest = 2 * hour; // of a clip
 const refresh = 10e3; // ms between looks at a day that is not over
+const settled = 1500; // ms until an event that ended is in the list
 
 export class LaresCamera extends HTMLElement {
   #id = '';
@@ -12,6 +15,8 @@ export class LaresCamera extends HTMLElement {
   #player = /** @type {any} */ (null);
   #day = /** @type {any} */ (null);
   #hour = /** @type {any} */ (null);
+  #search = /** @type {any} */ (null);
+  #events = /** @type {any} */ (null);
   #at = Date.now(); // the time that is shown
   #scrubbing = false;
   /** @type {number | null} */
@@ -27,7 +32,10 @@ export class LaresCamera extends HTMLElement {
     this.#player = this.querySelector('lares-player');
     this.#day = this.#part('day');
     this.#hour = this.#part('hour');
+    this.#search = this.#part('search');
+    this.#events = new DayEvents(this.#part('events'), this.#part('events-said'), this.#id, (at) => this.#pick(at, true));
     const { signal } = this.#stop;
+    this.#motion(signal);
     this.addEventListener('click', (e) => this.#click(e), { signal });
     document.addEventListener('keydown', (e) => this.#key(e), { signal });
     for (const ruler of [this.#day, this.#hour]) {
@@ -54,6 +62,33 @@ export class LaresCamera extends HTMLElement {
   disconnectedCallback() {
     this.#stop.abort();
     clearInterval(this.#timer);
+  }
+
+  /** @param {AbortSignal} signal */
+  #motion(signal) {
+    Object.assign(this.#search, { camera: this.#id, span: () => [this.#day.from, this.#day.to] });
+    this.#search.addEventListener('lares-play', (/** @type {CustomEvent} */ e) => this.#pick(e.detail, true), { signal });
+    this.#search.addEventListener('lares-found', (/** @type {CustomEvent} */ e) => {
+      for (const ruler of [this.#day, this.#hour]) ruler.found = e.detail;
+      this.#rulers();
+    }, { signal });
+    document.addEventListener('lares-happening', (e) => {
+      const { kind, camera } = /** @type {CustomEvent} */ (e).detail;
+      if (kind === 'motion-ended' && camera === this.#id) setTimeout(() => this.#loadEvents(), settled);
+    }, { signal });
+  }
+
+  /** @param {boolean} [open] */
+  #searching(open = this.#search.hidden) {
+    this.querySelector('[data-action="search"]')?.setAttribute('aria-expanded', String(open));
+    if (open) this.#search.open(this.#part('stage'));
+    else this.#search.close();
+  }
+
+  /** Plays the event before or after what is shown. @param {number} way 1 or -1 */
+  #beside(way) {
+    const start = this.#events.beside(this.#at, way);
+    if (start !== null) this.#pick(start - lead, true);
   }
 
   /** @param {string} name @returns {any} */
@@ -96,6 +131,10 @@ export class LaresCamera extends HTMLElement {
       forward: () => this.#pick(at + 10e3, true),
       full: () => this.#full(),
       mute: () => this.#sound(),
+      'event-before': () => this.#beside(-1),
+      'event-after': () => this.#beside(1),
+      search: () => this.#searching(),
+      'search-end': () => this.#searching(false),
       today: () => this.#showDay(Date.now()),
       'day-before': () => this.#showDay(midnight(this.#day.from, -1)),
       'day-after': () => this.#showDay(midnight(this.#day.from, 1)),
@@ -115,6 +154,7 @@ export class LaresCamera extends HTMLElement {
       j: () => this.#shift(-1), l: () => this.#shift(1),
       arrowleft: () => this.#pick(this.#at - 5e3, true), arrowright: () => this.#pick(this.#at + 5e3, true),
       ',': () => this.#step(-1), '.': () => this.#step(1),
+      p: () => this.#beside(-1), n: () => this.#beside(1),
       f: () => this.#full(), m: () => this.#sound(),
     }[e.key.toLowerCase()];
     if (!act) return;
@@ -264,6 +304,7 @@ export class LaresCamera extends HTMLElement {
     Object.assign(this.#day, { cursor: this.#at, window: [from, from + hour] });
     this.#day.draw();
     this.#hour.draw();
+    this.#events.mark(this.#isLive ? NaN : this.#at);
   }
 
   /** @param {any} ruler @param {number} at */
@@ -290,8 +331,10 @@ export class LaresCamera extends HTMLElement {
     const from = Math.min(midnight(at), midnight(Date.now()));
     const to = midnight(from, 1);
     if (from !== this.#day.from) {
-      for (const ruler of [this.#day, this.#hour]) Object.assign(ruler, { spans: [], gaps: [] });
+      for (const ruler of [this.#day, this.#hour]) Object.assign(ruler, { spans: [], gaps: [], density: [], events: [], found: [] });
       this.#loaded = '';
+      this.#events.clear();
+      if (!this.#search.hidden) this.#searching(false);
     }
     Object.assign(this.#day, { from, to });
     this.#part('date').value = dateValue(from);
@@ -300,13 +343,23 @@ export class LaresCamera extends HTMLElement {
     this.querySelector('[data-action="day-after"]')?.toggleAttribute('disabled', to > Date.now());
     this.#rulers();
     this.#load();
+    this.#loadEvents();
+  }
+
+  async #loadEvents() {
+    const { from, to } = this.#day;
+    if (!(await this.#events.load(from, to))) return;
+    for (const ruler of [this.#day, this.#hour]) ruler.events = this.#events.list;
+    this.#rulers();
   }
 
   async #load() {
     const { from, to } = this.#day;
     this.#fetched = Date.now();
-    const got = await json(`/api/v1/cameras/${this.#id}/timeline?from=${from}&to=${to}`).catch(() => null);
+    const [got, moved] = await Promise.all(['timeline', 'density'].map(
+      (what) => json(`/api/v1/cameras/${this.#id}/${what}?from=${from}&to=${to}`).catch(() => null)));
     if (!got || from !== this.#day.from) return;
+    for (const ruler of [this.#day, this.#hour]) ruler.density = moved?.density ?? [];
     const gaps = got.gaps.map((/** @type {any} */ g) => ({ ...g, to: g.to || Date.now() }));
     for (const ruler of [this.#day, this.#hour]) Object.assign(ruler, { spans: got.spans, gaps });
     this.#rulers();

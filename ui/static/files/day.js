@@ -1,17 +1,24 @@
-// <lares-day [fine]>: a ruler of time with what was recorded. It draws and
-// reports where somebody points; camera.js decides what that means.
+// <lares-day [fine]>: a ruler of time with what was recorded and, in a lane
+// above it, what moved. It draws and reports where somebody points; camera.js decides what that means.
 import { hm, hms, t } from './text.js';
 
 /** @typedef {{from: number, to: number, cause: string, detail: string}} Gap */
 
 const small = 1000; // ms of an arrow key on the fine ruler
 const big = 60e3; // and on the other
+const lane = 10; // px of what moved
 
 export class LaresDay extends HTMLElement {
   /** @type {[number, number][]} */
   spans = [];
   /** @type {Gap[]} */
   gaps = [];
+  /** @type {[number, number, number][]} from, to, ms with motion; -1: not known */
+  density = [];
+  /** @type {{start: number, end: number}[]} */
+  events = [];
+  /** @type {[number, number][]} what a search found */
+  found = [];
   from = 0;
   to = 1;
   cursor = 0;
@@ -115,8 +122,9 @@ export class LaresDay extends HTMLElement {
     const style = getComputedStyle(this);
     const color = (/** @type {string} */ name) => resolve(style.getPropertyValue(name), this.#scheme.matches);
     const x = (/** @type {number} */ at) => ((at - this.from) / (this.to - this.from)) * width;
-    const top = 20;
+    const top = 20 + lane;
     const bar = height - top - 10;
+    this.#moved(g, x, color('--motion'));
     g.fillStyle = color('--raised');
     g.beginPath();
     g.roundRect(0, top, width, bar, 5);
@@ -126,14 +134,34 @@ export class LaresDay extends HTMLElement {
     for (const gap of this.gaps) hatch(g, x(gap.from), x(gap.to), top, bar, color('--warn'));
     g.fillStyle = color('--accent');
     for (const [from, to] of this.spans) g.fillRect(x(from), top, Math.max(1, x(to) - x(from)), bar);
+    g.fillStyle = color('--found');
+    for (const [from, to] of this.found) g.fillRect(x(from) - 0.5, top, Math.max(2.5, x(to) - x(from)), bar);
     g.restore();
-    this.#ticks(g, x, width, top, color('--soft'), color('--line'));
+    this.#ticks(g, x, width, 20, color('--soft'), color('--line'));
     if (this.window) {
       g.strokeStyle = color('--ink');
       g.lineWidth = 1.5;
       g.strokeRect(x(this.window[0]) + 0.75, top - 1, x(this.window[1]) - x(this.window[0]) - 1.5, bar + 2);
     }
     this.#hand(g, x(this.cursor), height, color('--ink'), color('--surface'));
+  }
+
+  /**
+   * The lane of what moved: paler where less did, events as marks.
+   * @param {CanvasRenderingContext2D} g @param {(at: number) => number} x @param {string} color
+   */
+  #moved(g, x, color) {
+    g.fillStyle = color;
+    for (const [from, to, moving] of this.density) {
+      if (moving <= 0 || to < this.from || from > this.to) continue;
+      g.globalAlpha = 0.15 + 0.4 * Math.min(1, moving / (to - from));
+      g.fillRect(x(from), 20, Math.max(1, x(to) - x(from)), lane - 2);
+    }
+    g.globalAlpha = 1;
+    for (const e of this.events) {
+      if (e.end < this.from || e.start > this.to) continue;
+      g.fillRect(x(e.start) - 0.5, 20, Math.max(2, x(e.end) - x(e.start)), lane - 2);
+    }
   }
 
   /** @param {CanvasRenderingContext2D} g @param {number} x @param {number} height @param {string} ink @param {string} ground */

@@ -5,6 +5,9 @@ import { hms, t } from './text.js';
 
 const target = 0.15; // seconds behind the newest frame
 const far = 1.2; // seconds behind, from which it jumps
+const near = 0.3; // the same in the beginning, when there is nothing yet to keep smooth
+const begins = 1500; // ms from the first picture on that are the beginning
+const look = 100; // ms between two looks at how far behind it is
 const silence = 6000; // ms without data after which it asks again
 const keep = 8; // seconds of the past in the buffer
 
@@ -17,6 +20,7 @@ export class LaresLive extends HTMLElement {
   #seen = false;
   #view = randomID(); // one line in the record of who looked for each page
   #lastPicture = 0;
+  #first = 0; // when the first picture of this connection was shown; 0: not yet
   /** @type {AbortController | null} */
   #running = null;
   #watch = new IntersectionObserver((entries) => {
@@ -114,7 +118,8 @@ export class LaresLive extends HTMLElement {
     const start = Number(answer.headers.get('X-Lares-Start')) / 90000;
     const feed = await Feed.open(this.#video, codecs, -start);
     this.#video.muted = !this.hasAttribute('sound');
-    const chase = setInterval(() => this.#chase(feed, start), 200);
+    this.#first = 0;
+    const chase = setInterval(() => this.#chase(feed, start), look);
     let dog = setTimeout(() => stop.abort(), silence);
     this.#firstPicture(signal);
     try {
@@ -140,6 +145,7 @@ export class LaresLive extends HTMLElement {
   #firstPicture(signal) {
     const shown = () => {
       if (signal.aborted) return;
+      this.#first = performance.now();
       this.#state('playing', '');
       this.dispatchEvent(new CustomEvent('lares-picture', { bubbles: true }));
     };
@@ -155,11 +161,13 @@ export class LaresLive extends HTMLElement {
     const end = b.end(b.length - 1);
     const lag = end - video.currentTime;
     this.#lastPicture = (start + video.currentTime) * 1000;
-    if (lag > far || video.currentTime < b.start(b.length - 1) - 0.1) {
+    if (video.seeking) return;
+    const jump = this.#first && performance.now() - this.#first < begins ? near : far;
+    if (lag > jump || video.currentTime < b.start(b.length - 1) - 0.1) {
       video.currentTime = Math.max(end - target, b.start(b.length - 1));
       video.playbackRate = 1;
-    } else if (lag > 2.5 * target) {
-      video.playbackRate = 1.1;
+    } else if (lag > 1.5 * target) {
+      video.playbackRate = Math.min(1 + lag - target, 1.25);
     } else if (lag < target / 2) {
       video.playbackRate = 0.95;
     } else {

@@ -1,8 +1,10 @@
-// Keeps the sentences about recording true while a page is open.
+// Keeps the sentences about recording true while a page is open: it looks at
+// once when the box says that something changed, and now and then anyway.
 import { json } from './api.js';
 import { short, t } from './text.js';
 
 const every = 3000; // ms
+const telling = ['camera-up', 'camera-down', 'camera-changed', 'recording-up', 'recording-down'];
 
 /** @param {{recording: boolean, starting?: boolean, since: number, cause: string}} r @param {HTMLElement} line */
 function show(r, line) {
@@ -29,4 +31,7 @@ export function watchStatus() {
   if (!document.querySelector('[data-camera] .state')) return;
   setInterval(look, every);
   document.addEventListener('visibilitychange', look);
+  document.addEventListener('lares-happening', (e) => {
+    if (telling.includes(/** @type {CustomEvent} */ (e).detail.kind)) look();
+  });
 }
