@@ -25,6 +25,7 @@ func (p *program) camera(ctx context.Context, args []string) error {
 	fs.BoolVar(&in.UDP, "udp", false, "receive over UDP instead of TCP")
 	fs.BoolVar(&in.Inside, "inside", false, "the camera is indoors")
 	fs.BoolVar(&in.Audio, "audio", false, "record sound")
+	fs.BoolVar(&in.NoMotion, "no-motion", false, "do not look for motion")
 	words, err := parse(fs, args[1:])
 	if err != nil {
 		return err

@@ -47,6 +47,8 @@ type box struct {
 	password string // file
 	recovery string // file
 	secrets  []string
+	program  string   // what serves
+	env      []string // further, for what serves
 
 	mu      sync.Mutex
 	said    bytes.Buffer // what all runs wrote
@@ -61,7 +63,7 @@ func newBox(t *testing.T) *box {
 	b := &box{
 		t: t, home: home, data: filepath.Join(home, "data"), footage: filepath.Join(home, "footage"),
 		temp: filepath.Join(home, "tmp"), password: filepath.Join(outside, "password"),
-		recovery: filepath.Join(outside, "recovery"), secrets: []string{ownerPassword},
+		recovery: filepath.Join(outside, "recovery"), secrets: []string{ownerPassword}, program: "lares",
 	}
 	for _, dir := range []string{b.data, b.footage, b.temp} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -148,8 +150,8 @@ func (b *box) start() {
 			env = append(env, v)
 		}
 	}
-	cmd := exec.Command("lares", "serve", "--data", b.data, "--footage", b.footage, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
-	cmd.Env = append(env, "TMPDIR="+b.temp)
+	cmd := exec.Command(b.program, "serve", "--data", b.data, "--footage", b.footage, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	cmd.Env = append(append(env, "TMPDIR="+b.temp), b.env...)
 	cmd.Stdout, cmd.Stderr = b, b
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"lares/motion/watch"
 	"lares/nvr"
 	"lares/nvr/auth"
 	"lares/nvr/camera"
@@ -45,13 +46,15 @@ type house struct {
 	fleet   *camera.Fleet
 	rec     *recorder.Recorder
 	bus     *nvr.Bus
+	workers *workers
+	watch   *watch.Service
 	log     *slog.Logger
 }
 
 // openHouse takes the lock on the data folder and opens everything in it. What
 // is missing is made. Errors: errRunning.
 func openHouse(ctx context.Context, dir string, log *slog.Logger) (*house, error) {
-	h := &house{dir: dir, bus: nvr.NewBus(), log: log}
+	h := &house{dir: dir, bus: nvr.NewBus(), workers: newWorkers(log), log: log}
 	if err := h.open(ctx); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
@@ -91,6 +94,9 @@ func (h *house) open(ctx context.Context) error {
 		Index: h.index, Gaps: h.config, Disks: h.config, Settings: h.config, Vaults: h.auth,
 		Cameras: h.fleet, Bus: h.bus, Log: h.log,
 	})
+	if err == nil {
+		h.watch = h.watcher()
+	}
 	return err
 }
 
@@ -136,6 +142,7 @@ func (h *house) addFootage(ctx context.Context, paths []string) error {
 func (h *house) close() error {
 	var errs []error
 	h.bus.Close()
+	h.workers.close()
 	if h.auth != nil {
 		h.auth.Close()
 	}

@@ -26,6 +26,9 @@ const (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == workerName {
+		os.Exit(mediaWorker(os.Stderr)) // first of all: it gives up its rights before it does anything
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -52,6 +55,7 @@ func commands() []command {
 		{"camera", "add NAME URL [--sub URL] [--user U --password-file F] | list | remove NAME | probe URL", "add, list, remove or test cameras", (*program).camera},
 		{"export", "--camera NAME --from T --to T (--as NAME --password-file F [--totp CODE] | --recovery-file F [--footage DIR]...) -o clip.mp4", "save a clip", (*program).export},
 		{"check", "[--level names|sizes|crc|keys|audit] [--as NAME --password-file F | --recovery-file F] [--footage DIR]... [--json]", "look for damage", (*program).check},
+		{"motion", "try FILE [--json]", "the events that the detector finds in a video file", (*program).motion},
 		{"status", "[--json]", "what is recorded and what is not", (*program).status},
 		{"reset-owner", "", "start over with new people; old footage stays sealed", (*program).resetOwner},
 		{"version", "", "the version of this program", (*program).version},

@@ -92,9 +92,13 @@ func (p *program) live(ctx context.Context, h *house, o serveOptions, greet func
 	group.Go(func() error { return console.Serve(ctx, control, console.Handler(h.console(true))) })
 	group.Go(func() error { return greet(ctx, h, web.address) })
 	group.Go(func() error {
-		// The recorder stops last: it takes what the cameras still sent.
+		// The recorder stops last: it takes what the cameras still sent, and the
+		// events that end with them.
 		defer stopRecording()
-		return h.fleet.Run(ctx)
+		sources, ctx := errgroup.WithContext(ctx)
+		sources.Go(func() error { return h.watch.Run(ctx) })
+		sources.Go(func() error { return h.fleet.Run(ctx) })
+		return sources.Wait()
 	})
 	done := make(chan error, 1)
 	go func() { done <- group.Wait() }()
@@ -155,6 +159,7 @@ func (h *house) web(ctx context.Context, o serveOptions) (*webServer, error) {
 	server, err := ui.New(ui.Config{
 		Auth: h.auth, Cameras: h.fleet, Control: h.fleet, Recordings: h.rec.Library(),
 		Status: h.rec, Cert: certs, Log: h.log,
+		Events: h.rec.Library(), Detection: h.watch, Bus: h.bus,
 	})
 	if err != nil {
 		return nil, err

@@ -72,10 +72,10 @@ func varied(sample []byte) bool {
 	return len(seen) > len(sample)*2/3
 }
 
-// media are what every file of video or pictures begins with. The bytes around
+// marks are what every file of video or pictures begins with. The bytes around
 // the names of boxes are what sizes and versions are, so that random bytes do
 // not look like one.
-func media(content []byte) (found []string) {
+func marks(content []byte) (found []string) {
 	for _, box := range []string{"ftyp", "moof", "mdat", "moov", "avcC"} {
 		for rest := content; ; {
 			i := bytes.Index(rest, []byte(box))
@@ -104,7 +104,7 @@ func media(content []byte) (found []string) {
 // scan lists what is found in files.
 func scan(all map[string][]byte, traces []trace) (found []string) {
 	for name, content := range all {
-		for _, what := range media(content) {
+		for _, what := range marks(content) {
 			found = append(found, name+": "+what)
 		}
 		for _, one := range traces {

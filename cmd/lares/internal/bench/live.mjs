@@ -34,34 +34,44 @@ await page.click('form[action="/login"] button');
 await page.waitForSelector('a.tile[data-camera]');
 const camera = new URL(await page.locator('a.tile').first().getAttribute('href'), base).href;
 
-/** How late the picture is that is shown, ms: the median of two seconds. */
-const lateness = () => page.evaluate(() => new Promise((resolve) => {
-  const video = document.querySelector('lares-live video');
+/** How late each picture is that is shown in the next ms of this page, ms. */
+const lateness = (ms) => page.evaluate((ms) => new Promise((resolve) => {
+  const video = document.querySelector('lares-live video, video#floor');
   const all = [];
-  const end = performance.now() + 2000;
+  const end = performance.now() + ms;
   const look = (now, frame) => {
-    all.push(performance.timeOrigin + frame.expectedDisplayTime - (window.startOfMedia + frame.mediaTime * 1000));
+    const made = window.due ? window.due[Math.round(frame.mediaTime * 15)] : window.startOfMedia + frame.mediaTime * 1000 - performance.timeOrigin;
+    all.push(frame.expectedDisplayTime - made);
     if (performance.now() < end) return video.requestVideoFrameCallback(look);
-    resolve(all.sort((a, b) => a - b)[all.length >> 1]);
+    resolve(all);
   };
   video.requestVideoFrameCallback(look);
-}));
+}), ms);
 
-const result = { lares: [], request: [], floor: [], glass: [] };
+const result = { lares: [], request: [], floor: [], glass: [], begin: [], glassFloor: [] };
 for (let i = 0; i <= Number(visits); i++) {
   // The phase in the group of pictures is another one each time.
   await page.waitForTimeout((i * 370) % 2000);
   await page.goto(camera);
   const { shown } = await page.evaluate(() => window.firstPicture);
   const asked = await page.evaluate(() => window.asked);
-  const late = i % 5 === 1 ? await lateness() : 0;
+  const long = i % 3 === 1;
+  if (long) {
+    result.begin.push(...await lateness(2000));
+    result.glass.push(...await lateness(3000));
+  }
   await page.goto(floor);
   const bare = await page.evaluate(() => window.firstPicture);
+  if (long) {
+    await page.goto(`${floor}glass`);
+    await page.evaluate(() => window.firstPicture);
+    await page.waitForTimeout(1000);
+    result.glassFloor.push(...await lateness(3000));
+  }
   if (i === 0) continue; // the caches fill
   result.lares.push(shown);
   result.request.push(shown - asked);
   result.floor.push(bare.shown);
-  if (late) result.glass.push(late);
 }
 process.stdout.write(JSON.stringify(result));
 await browser.close();

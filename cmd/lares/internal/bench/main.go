@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string) (err error) {
 		name string
 		run  func(context.Context) error
 	}{
-		{"recording", p.record}, {"bytes", p.bytes}, {"live", p.live}, {"seek", p.seek},
+		{"recording", p.record}, {"bytes", p.bytes}, {"live", p.live}, {"seek", p.seek}, {"motion", p.motion},
 	}
 	for _, part := range parts {
 		if p.only != "" && !strings.Contains(p.only, part.name) {
@@ -107,7 +107,7 @@ func newPlan(args []string) (*plan, error) {
 	fs.IntVar(&p.rows, "rows", 10_000_000, "rows of the index in the measurement of seeking")
 	fs.IntVar(&p.visits, "visits", 20, "visits of the live page")
 	fs.IntVar(&p.seeks, "seeks", 2000, "random seeks")
-	fs.StringVar(&p.only, "only", "", "some of recording, bytes, live, seek")
+	fs.StringVar(&p.only, "only", "", "some of recording, bytes, live, seek, motion")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}

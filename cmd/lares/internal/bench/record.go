@@ -130,7 +130,7 @@ const mb = 1e6
 // recording compares Lares with its floor and with ffmpeg.
 func (p *plan) recording(ctx context.Context, cs cameras) error {
 	p.title("Recording %d cameras of %.2f Mbit/s, main stream only, nobody logged in", len(cs), float64(mainClip().kbit)/1000)
-	house, err := newBox(ctx, p.lares, p.path("box-main"), cs, false)
+	house, err := newBox(ctx, p.lares, p.path("box-main"), cs, features{})
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (p *plan) recording(ctx context.Context, cs cameras) error {
 // both does the same with main and sub, without a bar.
 func (p *plan) both(ctx context.Context, cs cameras) error {
 	p.title("Recording %d cameras, main and sub (%.2f and %.2f Mbit/s)", len(cs), float64(mainClip().kbit)/1000, float64(subClip().kbit)/1000)
-	house, err := newBox(ctx, p.lares, p.path("box-both"), cs, true)
+	house, err := newBox(ctx, p.lares, p.path("box-both"), cs, features{sub: true})
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,9 @@ type box struct {
 	bin, dir string
 }
 
+// features of the cameras of a box.
+type features struct{ sub, motion bool }
+
 const owner = "owner"
 
 func (b box) file(name string) string { return filepath.Join(b.dir, name) }
@@ -71,7 +74,7 @@ func (b box) data() string { return b.file("data") }
 
 // newBox sets a box up in a new folder and adds the cameras by the names that
 // are their numbers.
-func newBox(ctx context.Context, bin, dir string, cs cameras, sub bool) (box, error) {
+func newBox(ctx context.Context, bin, dir string, cs cameras, with features) (box, error) {
 	b := box{bin: bin, dir: dir}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return b, err
@@ -86,8 +89,11 @@ func newBox(ctx context.Context, bin, dir string, cs cameras, sub bool) (box, er
 	}
 	for i, c := range cs {
 		args := []string{"camera", "add", "--data", b.data(), strconv.Itoa(i), c.URL(nvr.Main)}
-		if sub {
+		if with.sub {
 			args = append(args, "--sub", c.URL(nvr.Sub))
+		}
+		if !with.motion {
+			args = append(args, "--no-motion")
 		}
 		if _, err := output(ctx, bin, args...); err != nil {
 			return b, fmt.Errorf("add a camera: %w", err)

@@ -17,6 +17,7 @@ type Camera struct {
 	UDP      bool
 	Inside   bool
 	Audio    bool
+	NoMotion bool // motion is not looked for
 	State    []StreamState `json:",omitempty"` // in answers only
 }
 
@@ -39,7 +40,7 @@ type StreamState struct {
 func (c Camera) build() nvr.Camera {
 	camera := nvr.Camera{
 		Name: c.Name, User: c.User, Password: nvr.Secret(c.Password), Inside: c.Inside, Audio: c.Audio,
-		Streams: []nvr.Source{{Quality: nvr.Main, URL: c.URL}},
+		Streams: []nvr.Source{{Quality: nvr.Main, URL: c.URL}}, Motion: nvr.MotionSettings{Off: c.NoMotion},
 	}
 	if c.UDP {
 		camera.Transport = nvr.UDP
@@ -62,7 +63,7 @@ func (b Box) cameras(_ context.Context, _ none) (Cameras, error) {
 }
 
 func (b Box) show(status nvr.CameraStatus) Camera {
-	c := Camera{Name: status.Camera.Name, User: status.Camera.User, Inside: status.Camera.Inside, Audio: status.Camera.Audio}
+	c := Camera{Name: status.Camera.Name, User: status.Camera.User, Inside: status.Camera.Inside, Audio: status.Camera.Audio, NoMotion: status.Camera.Motion.Off}
 	for _, s := range status.Streams {
 		if s.Source.Quality == nvr.Main {
 			c.URL = s.Source.URL

@@ -12,7 +12,8 @@ type actor struct {
 }
 
 // actors gives those who walk through: a visitor who comes to the door and goes
-// again, somebody on the way home, and a cat.
+// again, somebody on the way home, and a cat. Between them nobody is there, for
+// so long that they are two events.
 func actors() []actor {
 	visitor := walker([]spot{
 		{3, -70, 690},
@@ -23,12 +24,12 @@ func actors() []actor {
 		{23, 834, 526},
 		{24, 826, 534},
 		{30, 560, 662},
-		{31.4, 640, 684},
-		{39.5, 1350, 692},
+		{31, 480, 680},
+		{36, -70, 690},
 	}, outfit{coat: hex(0xe0a63f), legs: hex(0x2d3556), hat: hex(0xc4513f), skin: hex(0xe7b692)})
-	neighbour := walker([]spot{{43, 1340, 704}, {58, -70, 704}},
+	neighbour := walker([]spot{{44.5, 1340, 704}, {57, -70, 704}},
 		outfit{coat: hex(0x5d7fa8), legs: hex(0x3a3040), hat: hex(0x4b3a3a), skin: hex(0xc99a78)})
-	return []actor{cat([]spot{{39, 690, 646}, {42, 520, 600}, {44.5, 520, 600}, {49, 330, 560}, {53.5, -60, 580}}), visitor, neighbour}
+	return []actor{cat([]spot{{43, 690, 646}, {46, 520, 600}, {48.5, 520, 600}, {53, 330, 560}, {57, -60, 580}}), visitor, neighbour}
 }
 
 // at gives the place at time t, the distance gone so far, the speed from 0 to 1

@@ -1,0 +1,385 @@
+package watch_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lares/motion/watch"
+	"lares/nvr"
+)
+
+const (
+	width, height = 160, 90
+	rate          = 10 // pictures a second
+)
+
+// house is a camera whose frames are the pictures themselves, so that the
+// decoder of a test has nothing to decode.
+type house struct {
+	t        *testing.T
+	camera   nvr.Camera
+	streams  map[nvr.StreamID]*nvr.Stream
+	bus      *nvr.Bus
+	store    *store
+	decoder  *decoder
+	settings sync.Mutex // guards camera
+	next     time.Time
+	run      uint64
+	params   *nvr.Params
+	gap      *nvr.Break
+	pictures int
+}
+
+func newHouse(t *testing.T) *house {
+	h := &house{
+		t: t, bus: nvr.NewBus(), store: &store{blind: map[nvr.CameraID]string{}}, decoder: &decoder{},
+		streams: map[nvr.StreamID]*nvr.Stream{}, next: time.Now(), run: 1,
+		params: &nvr.Params{Video: nvr.H264, Width: width, Height: height},
+	}
+	h.camera = nvr.Camera{ID: nvr.NewID[nvr.Camera](), Name: "Yard"}
+	for _, q := range []nvr.Quality{nvr.Main, nvr.Sub} {
+		src := nvr.Source{Stream: nvr.NewID[nvr.Stream](), Quality: q}
+		h.camera.Streams = append(h.camera.Streams, src)
+		h.streams[src.Stream] = nvr.NewStream(src.Stream, nvr.StreamConfig{})
+	}
+	return h
+}
+
+func (h *house) List() []nvr.CameraStatus {
+	h.settings.Lock()
+	defer h.settings.Unlock()
+	return []nvr.CameraStatus{{Camera: h.camera}}
+}
+
+func (h *house) Stream(id nvr.StreamID) *nvr.Stream { return h.streams[id] }
+
+// change edits the camera and says so.
+func (h *house) change(edit func(*nvr.Camera)) {
+	h.settings.Lock()
+	edit(&h.camera)
+	h.settings.Unlock()
+	h.bus.Publish(nvr.Event{Kind: nvr.CameraChanged, Camera: h.camera.ID})
+	synctest.Wait()
+}
+
+// start runs a service until the test ends.
+func (h *house) start() *watch.Service {
+	s := watch.New(watch.Config{
+		Cameras: h, Store: h.store, Bus: h.bus, Stills: h.decoder, Log: slog.New(slog.DiscardHandler),
+		Worker: func(nvr.CameraID) watch.Pictures { return h.decoder },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	h.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.t.Error(err)
+		}
+	})
+	synctest.Wait()
+	return s
+}
+
+// scene draws a picture: noise-free ground with some texture, and a figure with
+// its left edge at x, or none where x is negative.
+func scene(x int) []byte {
+	pix := make([]byte, width*height)
+	for i := range pix {
+		pix[i] = byte(90 + (i%width*7+i/width*13)%23)
+	}
+	if x < 0 {
+		return pix
+	}
+	for row := 30; row < 75; row++ {
+		for col := x; col < min(x+18, width); col++ {
+			pix[row*width+col] = byte(180 + (row*5+col*11)%40)
+		}
+	}
+	return pix
+}
+
+// play publishes pictures on both streams in step with the clock.
+func (h *house) play(d time.Duration, figure func(i int) int) {
+	for i := range int(d.Seconds() * rate) {
+		for _, s := range h.streams {
+			s.Publish(&nvr.Frame{
+				Track: nvr.VideoTrack, Key: h.pictures%(2*rate) == 0 || h.gap != nil, DTS: nvr.Ticks(h.next), PTS: nvr.Ticks(h.next),
+				Run: h.run, Break: h.gap, Params: h.params, Data: scene(figure(i)),
+			})
+		}
+		h.gap = nil
+		h.pictures++
+		h.next = h.next.Add(time.Second / rate)
+		time.Sleep(time.Second / rate)
+		synctest.Wait()
+	}
+}
+
+func nobody(int) int { return -1 }
+
+// walker crosses the picture in two and a half seconds.
+func walker(i int) int { return 7 * i }
+
+// next returns the next event on the bus within a minute.
+func next(t *testing.T, news *nvr.Subscription) nvr.Event {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	e, _, err := news.Next(ctx)
+	if err != nil {
+		t.Fatal("nothing on the bus")
+	}
+	return e
+}
+
+// decoder is a worker without a codec.
+type decoder struct {
+	mu    sync.Mutex // guards what follows
+	last  int64
+	fail  error
+	given int
+}
+
+func (d *decoder) Pictures(_ context.Context, frames []*nvr.Frame, o nvr.PictureOptions, yield func(nvr.Grey)) error {
+	d.mu.Lock()
+	err := d.fail
+	d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	for _, f := range frames {
+		d.mu.Lock()
+		d.given++
+		due := f.PTS >= d.last+nvr.DurationTicks(o.Every)
+		if due {
+			d.last = f.PTS
+		}
+		d.mu.Unlock()
+		if due {
+			yield(nvr.Grey{PTS: f.PTS, Width: width, Height: height, Pix: f.Data})
+		}
+	}
+	return nil
+}
+
+func (d *decoder) Fence() string { return "" }
+func (d *decoder) Close()        {}
+
+// JPEG returns the newest frame as it is.
+func (d *decoder) JPEG(_ context.Context, _ nvr.StreamID, frames []*nvr.Frame, _ nvr.StillOptions) ([]byte, error) {
+	if !frames[0].Key {
+		return nil, errors.New("the first frame is no key frame")
+	}
+	return frames[len(frames)-1].Data, nil
+}
+
+func (d *decoder) breakDown(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail = err
+}
+
+// store notes what it is told.
+type store struct {
+	mu      sync.Mutex // guards what follows
+	events  []nvr.Event
+	jpegs   [][]byte
+	seconds []nvr.MotionSecond
+	gate    []string
+	blind   map[nvr.CameraID]string
+}
+
+func (s *store) SaveEvent(_ context.Context, e nvr.Event, jpeg []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, e)
+	s.jpegs = append(s.jpegs, jpeg)
+	return nil
+}
+
+func (s *store) SaveMotion(_ nvr.CameraID, m nvr.MotionSecond) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seconds = append(s.seconds, m)
+}
+
+func (s *store) MotionBegan(nvr.CameraID, time.Time) { s.note("began") }
+func (s *store) MotionEnded(nvr.CameraID, time.Time) { s.note("ended") }
+func (s *store) MotionBlind(c nvr.CameraID, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blind[c] = why
+}
+
+func (s *store) MotionWatched(c nvr.CameraID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.blind, c)
+}
+
+func (s *store) note(what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gate = append(s.gate, what)
+}
+
+func (s *store) blindness(c nvr.CameraID) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blind[c]
+}
+
+func TestSomebodyWhoWalksThroughIsOneEventWithAPicture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		s := h.start()
+		news := h.bus.Subscribe()
+		defer news.Close()
+		h.play(10*time.Second, nobody)
+		if _, moving := s.Moving(h.camera.ID); moving {
+			t.Fatal("something moves in a still scene")
+		}
+		came := h.next
+		h.play(time.Second, walker)
+		now, moving := s.Moving(h.camera.ID)
+		if !moving {
+			t.Fatal("nothing moves")
+		}
+		began := next(t, news)
+		if began.Kind != nvr.Motion || began.ID != now.ID || began.Camera != h.camera.ID {
+			t.Fatalf("got %+v", began)
+		}
+		if late := began.Start.Sub(came); late < 0 || late > 400*time.Millisecond {
+			t.Errorf("the event starts %v after somebody came", late)
+		}
+		h.play(2*time.Second, func(i int) int { return walker(10 + i) })
+		h.play(12*time.Second, nobody)
+		ended := next(t, news)
+		if ended.Kind != nvr.MotionEnded || ended.ID != began.ID || !ended.End.After(ended.Start) {
+			t.Fatalf("got %+v", ended)
+		}
+		h.store.mu.Lock()
+		defer h.store.mu.Unlock()
+		if len(h.store.events) != 1 || len(h.store.jpegs[0]) == 0 {
+			t.Fatalf("stored %d events, pictures %v", len(h.store.events), len(h.store.jpegs))
+		}
+		e := h.store.events[0]
+		if e.ID != began.ID || e.Score <= 0 || e.Score > 1 || len(e.Path) < 2 || e.Box.W <= 0 {
+			t.Errorf("stored %+v", e)
+		}
+		if slices.Equal(h.store.jpegs[0], scene(-1)) {
+			t.Error("the picture of the event shows nobody")
+		}
+		if len(h.store.seconds) == 0 || !slices.Equal(h.store.gate, []string{"began", "ended"}) {
+			t.Errorf("%d seconds with motion, gate %v", len(h.store.seconds), h.store.gate)
+		}
+	})
+}
+
+func TestMotionIsOnTheBusWithin400ms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.start()
+		news := h.bus.Subscribe()
+		defer news.Close()
+		h.play(10*time.Second, nobody)
+		came := time.Now()
+		seen := make(chan time.Duration, 1)
+		go func() {
+			if _, _, err := news.Next(t.Context()); err == nil {
+				seen <- time.Since(came)
+			}
+		}()
+		h.play(3*time.Second, walker)
+		select {
+		case d := <-seen:
+			if d > 400*time.Millisecond {
+				t.Errorf("on the bus %v after the first picture", d)
+			}
+		default:
+			t.Fatal("nothing on the bus")
+		}
+	})
+}
+
+func TestAWorkerThatFailsIsTriedAgainAndSaidToFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		s := h.start()
+		h.play(3*time.Second, nobody)
+		if !s.Detection(h.camera.ID).Works || h.store.blindness(h.camera.ID) != "" {
+			t.Fatalf("got %+v", s.Detection(h.camera.ID))
+		}
+		h.decoder.breakDown(errors.New("worker died"))
+		h.play(3*time.Second, nobody)
+		if d := s.Detection(h.camera.ID); d.Works || d.Detail == "" || h.store.blindness(h.camera.ID) == "" {
+			t.Fatalf("got %+v", d)
+		}
+		h.decoder.breakDown(nil)
+		h.play(6*time.Second, nobody)
+		if d := s.Detection(h.camera.ID); !d.Works || d.KeysOnly || h.store.blindness(h.camera.ID) != "" {
+			t.Fatalf("got %+v", d)
+		}
+	})
+}
+
+func TestDetectionIsSwitchedOffAndOnWithoutARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		s := h.start()
+		h.play(10*time.Second, nobody)
+		h.change(func(c *nvr.Camera) { c.Motion.Off = true })
+		if d := s.Detection(h.camera.ID); d.Works || h.store.blindness(h.camera.ID) == "" {
+			t.Fatalf("got %+v", d)
+		}
+		before := h.decoder.given
+		h.play(2*time.Second, walker)
+		if h.decoder.given != before {
+			t.Error("pictures are decoded while detection is off")
+		}
+		h.change(func(c *nvr.Camera) { c.Motion.Off = false })
+		h.play(5*time.Second, nobody)
+		h.change(func(c *nvr.Camera) {
+			all := []nvr.Point{{X: 0, Y: 0}, {X: 1, Y: 0}, {X: 1, Y: 1}, {X: 0, Y: 1}}
+			c.Motion.Zones = []nvr.Zone{{Ignore: true, Points: all}}
+		})
+		h.play(5*time.Second, nobody)
+		h.play(3*time.Second, walker)
+		if _, moving := s.Moving(h.camera.ID); moving {
+			t.Error("something moves in a picture that is ignored")
+		}
+		h.change(func(c *nvr.Camera) { c.Motion.Zones = nil })
+		h.play(10*time.Second, nobody)
+		h.play(3*time.Second, walker)
+		if _, moving := s.Moving(h.camera.ID); !moving {
+			t.Error("nothing moves after the zone was removed")
+		}
+	})
+}
+
+func TestAnEventEndsWithTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		s := h.start()
+		h.play(10*time.Second, nobody)
+		h.play(time.Second, walker)
+		if _, moving := s.Moving(h.camera.ID); !moving {
+			t.Fatal("nothing moves")
+		}
+		for _, stream := range h.streams {
+			stream.SetDown(nvr.Break{Since: time.Now(), Cause: nvr.CameraOffline})
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if _, moving := s.Moving(h.camera.ID); moving || s.Detection(h.camera.ID).Works {
+			t.Error("it still moves although no picture comes")
+		}
+	})
+}
