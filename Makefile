@@ -19,7 +19,7 @@ BUILD := $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit browser e2e check format vet lint mod generated generate generate-demo notices tidy fuzz bench clean
+.PHONY: help build run test unit clock browser e2e check format vet lint mod generated generate generate-demo notices tidy fuzz bench clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,10 +33,14 @@ run: build ## start the demo: a simulated camera, recorded and shown in the brow
 
 test: ## install what the tests need, then run all of them
 	@packaging/dev/setup test
-	@$(MAKE) --no-print-directory unit browser
+	@$(MAKE) --no-print-directory unit clock browser
 
 unit: ## run the tests of all packages, with the race detector
 	$(FFMPEG) $(GO) test -race -shuffle=on $$($(GO) list ./... | grep -v '/ui/e2e$$')
+
+# By itself: it builds the program with another clock, Go's library included.
+clock: ## take the whole box through steps of the wall clock
+	LARES_CLOCK=1 $(FFMPEG) $(GO) test -count=1 -v -run TestClockSteps ./cmd/lares
 
 # By itself, not beside other tests: it looks at a live picture.
 browser: ## drive the built program in a real browser

@@ -80,7 +80,9 @@ func TestWrongMotionSettingsAreRefused(t *testing.T) {
 		{"zones", zone(33)},
 		{"zones", "[" + strings.TrimSuffix(strings.Repeat(triangle+",", 17), ",") + "]"},
 		{"sensitivity", "extreme"},
-		{"side", "51"}, {"side", "-1"}, {"side", "NaN"},
+		{"side", "51"},
+		{"side", "-1"},
+		{"side", "NaN"},
 		{"record", "never"},
 		{"record", "quiet", "quiet", "0"},
 		{"record", "quiet", "quiet", "14"}, // no shorter than the rest

@@ -21,7 +21,11 @@ import (
 func buildShifted(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	origin := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatalf("ask for the source of package time: %v", err)
+	}
+	origin := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
 	source, err := os.ReadFile(origin)
 	if err != nil {
 		t.Skipf("the source of package time is missing: %v", err)
@@ -49,7 +53,7 @@ func buildShifted(t *testing.T) string {
 	}
 	writeFile(t, filepath.Join(dir, "overlay.json"), string(overlay))
 	program := filepath.Join(dir, "lares")
-	build := exec.Command(filepath.Join(runtime.GOROOT(), "bin", "go"), "build", "-buildvcs=false", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, ".")
+	build := exec.Command("go", "build", "-buildvcs=false", "-overlay", filepath.Join(dir, "overlay.json"), "-o", program, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build with another clock: %v\n%s", err, out)
 	}

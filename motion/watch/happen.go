@@ -69,7 +69,7 @@ func (w *watcher) works() {
 		state.KeysOnly, state.Detail = true, busy
 	}
 	if w.setState(state) {
-		w.log.Info("looks for motion", slog.Bool("key frames only", state.KeysOnly))
+		w.log.Info("looks for motion", slog.Bool("keys_only", state.KeysOnly))
 		w.cfg.Store.MotionWatched(w.camera)
 	}
 }

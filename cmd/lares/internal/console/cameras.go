@@ -17,7 +17,7 @@ type Camera struct {
 	UDP      bool
 	Inside   bool
 	Audio    bool
-	NoMotion bool // motion is not looked for
+	NoMotion bool          // motion is not looked for
 	State    []StreamState `json:",omitempty"` // in answers only
 }
 
