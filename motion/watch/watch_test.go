@@ -144,13 +144,15 @@ type decoder struct {
 	mu    sync.Mutex // guards what follows
 	last  int64
 	fail  error
+	slow  time.Duration // of each call
 	given int
 }
 
 func (d *decoder) Pictures(_ context.Context, frames []*nvr.Frame, o nvr.PictureOptions, yield func(nvr.Grey)) error {
 	d.mu.Lock()
-	err := d.fail
+	err, slow := d.fail, d.slow
 	d.mu.Unlock()
+	time.Sleep(slow)
 	if err != nil {
 		return err
 	}
@@ -178,6 +180,18 @@ func (d *decoder) JPEG(_ context.Context, _ nvr.StreamID, frames []*nvr.Frame, _
 		return nil, errors.New("the first frame is no key frame")
 	}
 	return frames[len(frames)-1].Data, nil
+}
+
+func (d *decoder) slowDown(by time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.slow = by
+}
+
+func (d *decoder) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.given
 }
 
 func (d *decoder) breakDown(err error) {
@@ -339,9 +353,9 @@ func TestDetectionIsSwitchedOffAndOnWithoutARestart(t *testing.T) {
 		if d := s.Detection(h.camera.ID); d.Works || h.store.blindness(h.camera.ID) == "" {
 			t.Fatalf("got %+v", d)
 		}
-		before := h.decoder.given
+		before := h.decoder.count()
 		h.play(2*time.Second, walker)
-		if h.decoder.given != before {
+		if h.decoder.count() != before {
 			t.Error("pictures are decoded while detection is off")
 		}
 		h.change(func(c *nvr.Camera) { c.Motion.Off = false })
@@ -380,6 +394,30 @@ func TestAnEventEndsWithTheStream(t *testing.T) {
 		synctest.Wait()
 		if _, moving := s.Moving(h.camera.ID); moving || s.Detection(h.camera.ID).Works {
 			t.Error("it still moves although no picture comes")
+		}
+	})
+}
+
+func TestABoxThatDoesNotKeepUpLooksAtKeyFramesForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		s := h.start()
+		h.play(5*time.Second, nobody)
+		h.decoder.slowDown(time.Second)
+		h.play(20*time.Second, nobody)
+		if d := s.Detection(h.camera.ID); !d.Works || !d.KeysOnly || d.Detail == "" {
+			t.Fatalf("a slow decoder: got %+v", d)
+		}
+		h.decoder.slowDown(0)
+		h.play(10*time.Second, nobody)
+		before := h.decoder.count()
+		h.play(20*time.Second, nobody)
+		if n := h.decoder.count() - before; n != 10 {
+			t.Errorf("%d frames were decoded in 20 s with a key frame every 2 s", n)
+		}
+		h.play(12*time.Minute, nobody)
+		if d := s.Detection(h.camera.ID); !d.Works || d.KeysOnly {
+			t.Fatalf("a while after: got %+v", d)
 		}
 	})
 }

@@ -98,8 +98,10 @@ func (w *watcher) run(ctx context.Context) {
 	defer w.worker.Close()
 	reader := w.small.NewReader(nvr.ReaderOptions{})
 	defer reader.Close()
+	quiet := time.NewTicker(silence)
+	defer quiet.Stop()
 	w.blind(waiting)
-	for w.collect(ctx, reader) {
+	for w.collect(ctx, reader, quiet) {
 		w.takeSettings()
 		err := w.worker.Pictures(ctx, w.batch, w.options(), w.look)
 		newest := w.batch[len(w.batch)-1].Time()
@@ -120,10 +122,9 @@ func (w *watcher) run(ctx context.Context) {
 }
 
 // collect fills the batch with the frames up to the next picture that is due.
-// It reports false at the end of ctx or of the stream.
-func (w *watcher) collect(ctx context.Context, reader *nvr.Reader) bool {
-	quiet := time.NewTicker(silence)
-	defer quiet.Stop()
+// It reports false at the end of ctx or of the stream. When quiet ticks it looks
+// whether pictures still come.
+func (w *watcher) collect(ctx context.Context, reader *nvr.Reader, quiet *time.Ticker) bool {
 	size := 0
 	for ctx.Err() == nil {
 		f, missed, err := reader.Poll()
