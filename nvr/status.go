@@ -28,6 +28,10 @@ type RecordingStatus struct {
 	Detail    string
 }
 
+// Waits reports whether nothing is recorded because nothing moves and the owner
+// wants no more than that.
+func (s RecordingStatus) Waits() bool { return !s.Recording && s.Cause == NoMotion }
+
 // DiskStatus is the health of a footage path.
 type DiskStatus struct {
 	Disk    Disk

@@ -218,6 +218,9 @@ func (c *clip) load(i int) error {
 	if c.held == i {
 		return nil
 	}
+	if c.ctx.Err() != nil {
+		return c.ctx.Err()
+	}
 	ch := &c.chunks[i]
 	if c.open == nil || c.open.Seq != ch.part.Seq || !c.open.Start.Equal(ch.part.Start) {
 		if err := c.Close(); err != nil {

@@ -176,7 +176,7 @@ func (w *writer) setStatus(s nvr.RecordingStatus) {
 }
 
 // isWell reports whether all that is to be kept is.
-func isWell(s nvr.RecordingStatus) bool { return s.Recording || s.Cause == nvr.NoMotion }
+func isWell(s nvr.RecordingStatus) bool { return s.Recording || s.Waits() }
 
 // RecordingStatus returns whether the stream is being recorded.
 func (w *writer) RecordingStatus() nvr.RecordingStatus {

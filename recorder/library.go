@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"slices"
@@ -160,7 +161,8 @@ func openFile(p part) (f *os.File, err error) {
 	return nil, fmt.Errorf("segment file is gone: %w", nvr.ErrNotFound)
 }
 
-func unlock(ctx context.Context, opener nvr.Opener, p part, f *os.File) (*opened, error) {
+// readHeader reads what stands in a segment's file without a key.
+func readHeader(f *os.File) (*vault.Segment, error) {
 	stat, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -168,6 +170,14 @@ func unlock(ctx context.Context, opener nvr.Opener, p part, f *os.File) (*opened
 	sealed, err := vault.Open(f, stat.Size())
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w: %w", nvr.ErrCorrupt, err)
+	}
+	return sealed, nil
+}
+
+func unlock(ctx context.Context, opener nvr.Opener, p part, f *os.File) (*opened, error) {
+	sealed, err := readHeader(f)
+	if err != nil {
+		return nil, err
 	}
 	key, err := opener.OpenKey(ctx, nvr.VaultID(sealed.Vault()), sealed.Info(), sealed.SealedKey())
 	if err != nil {
@@ -312,6 +322,9 @@ func (l *Library) Media(ctx context.Context, opener nvr.Opener, req nvr.MediaReq
 			if f.Time < first || f.Time >= last || (req.KeysOnly && f.KeyBytes == 0) {
 				continue
 			}
+			if ctx.Err() != nil {
+				return ctx.Err() // who watches may have lost the right meanwhile
+			}
 			buf, err = o.ReadFragment(buf[:0], f, req.KeysOnly)
 			if err != nil {
 				continue // a damaged slot costs this fragment
@@ -371,6 +384,61 @@ func (k *keyWriter) flush(w io.Writer, until int64) error {
 	k.held = cmaf.Track{}
 	_, err := w.Write(k.buf)
 	return err
+}
+
+// SegmentKeys yields the key of each segment of a camera, of all its streams,
+// that overlaps [from, to), sealed as it stands in the segment's header: nothing
+// is opened. The segments that are being written are among them. One that is
+// damaged or was deleted meanwhile is passed over. An error is the last that is
+// yielded: those of the index, of reading the disk, and of ctx.
+func (l *Library) SegmentKeys(ctx context.Context, camera nvr.CameraID, from, to time.Time) iter.Seq2[nvr.SealedKey, error] {
+	return func(yield func(nvr.SealedKey, error) bool) {
+		for _, stream := range l.rec.streamsOf(camera) {
+			parts, err := l.parts(ctx, stream, from, to)
+			if err != nil {
+				yield(nvr.SealedKey{}, err)
+				return
+			}
+			for _, p := range parts {
+				key, err := sealedKey(p)
+				if isLost(err) {
+					l.rec.log.Warn("pass over segment", slog.Any("stream", stream), slog.Any("start", p.Start), slog.Any("err", err))
+					continue
+				}
+				err = errors.Join(err, ctx.Err())
+				if !yield(key, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// sealedKey reads the header of a segment.
+func sealedKey(p part) (key nvr.SealedKey, err error) {
+	f, err := openFile(p)
+	if err != nil {
+		return nvr.SealedKey{}, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	sealed, err := readHeader(f)
+	if err != nil {
+		return nvr.SealedKey{}, err
+	}
+	return nvr.SealedKey{Vault: sealed.Vault(), Info: sealed.Info(), Sealed: sealed.SealedKey()}, nil
+}
+
+// streamsOf lists the streams of a camera of the house.
+func (r *Recorder) streamsOf(camera nvr.CameraID) (streams []nvr.StreamID) {
+	for _, status := range r.cameras.List() {
+		if status.Camera.ID != camera {
+			continue
+		}
+		for _, source := range status.Camera.Streams {
+			streams = append(streams, source.Stream)
+		}
+	}
+	return streams
 }
 
 // EscrowFile returns what lies beside the footage for a vault, from whatever

@@ -19,6 +19,9 @@ import (
 type Vaults interface {
 	// CurrentVault returns the vault of a camera for the UTC day of a time. Errors: nvr.ErrNoOwner.
 	CurrentVault(ctx context.Context, camera nvr.CameraID, at time.Time) (nvr.Recipient, error)
+	// VaultInForce reports whether footage may still be sealed to a vault that
+	// CurrentVault returned. It does no I/O and may be called at each key frame.
+	VaultInForce(camera nvr.CameraID, id nvr.VaultID) bool
 	// DestroyVault erases the key of a vault everywhere, so that nothing that
 	// was sealed to it can be opened again.
 	DestroyVault(ctx context.Context, id nvr.VaultID) error
@@ -289,7 +292,7 @@ func (r *Recorder) newWriter(camera nvr.CameraID, source nvr.Source, stream *nvr
 	return &writer{
 		rec: r, camera: camera, source: source, stream: stream, scene: r.scene(camera), first: true, began: time.Now(),
 		log:    r.log.With(slog.Any("camera", camera), slog.Any("quality", source.Quality)),
-		rotate: make(chan struct{}, 1), nudge: make(chan struct{}, 1),
+		nudge:  make(chan struct{}, 1),
 		status: nvr.RecordingStatus{Since: time.Now(), Cause: nvr.CameraOffline},
 	}
 }
@@ -316,19 +319,6 @@ func (r *Recorder) snapshot() map[nvr.StreamID]*running {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.writers)
-}
-
-// Rotate ends the open segments of a camera's streams at the next key frame,
-// because who may open them has changed.
-func (r *Recorder) Rotate(camera nvr.CameraID) {
-	for _, w := range r.snapshot() {
-		if w.camera == camera {
-			select {
-			case w.rotate <- struct{}{}:
-			default:
-			}
-		}
-	}
 }
 
 // Recording returns whether a stream is being recorded, and why not.

@@ -35,67 +35,9 @@ type house struct {
 	bus     *nvr.Bus
 	paths   []string
 	wrap    func(recorder.Index) recorder.Index
+	vaults  func(*house, *vault.MachineKey) recorder.Vaults
 	stop    func()
 	oldRows []nvr.Segment // of the main stream, when it was stopped
-}
-
-// keys is a vault for each camera and UTC day whose pairs stay in the test.
-type keys struct {
-	mu     sync.Mutex
-	vaults map[string]nvr.VaultID
-	pairs  map[nvr.VaultID]*vault.KeyPair
-	locked bool
-	none   error
-
-	destroyed map[nvr.VaultID]bool
-	foreign   nvr.VaultID // nobody here has the key
-}
-
-func newKeys() *keys {
-	return &keys{vaults: map[string]nvr.VaultID{}, pairs: map[nvr.VaultID]*vault.KeyPair{}, destroyed: map[nvr.VaultID]bool{}}
-}
-
-func (k *keys) CurrentVault(_ context.Context, c nvr.CameraID, at time.Time) (nvr.Recipient, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.none != nil {
-		return nvr.Recipient{}, k.none
-	}
-	name := c.String() + at.UTC().Format(time.DateOnly)
-	id, ok := k.vaults[name]
-	if !ok {
-		pair, err := vault.NewKeyPair()
-		if err != nil {
-			return nvr.Recipient{}, err
-		}
-		id = nvr.NewID[nvr.Vault]()
-		k.vaults[name], k.pairs[id] = id, pair
-	}
-	return nvr.Recipient{Vault: id, Public: k.pairs[id].Public(), EscrowFile: []byte("escrow of " + id.String())}, nil
-}
-
-func (k *keys) DestroyVault(_ context.Context, id nvr.VaultID) error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.pairs, id)
-	k.destroyed[id] = true
-	return nil
-}
-
-func (k *keys) OpenKey(_ context.Context, id nvr.VaultID, info, sealed []byte) ([]byte, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.locked {
-		return nil, nvr.ErrLocked
-	}
-	if id == k.foreign {
-		return nil, nvr.ErrForbidden
-	}
-	pair, ok := k.pairs[id]
-	if !ok {
-		return nil, nvr.ErrDestroyed
-	}
-	return pair.Open(info, sealed)
 }
 
 func (h *house) List() []nvr.CameraStatus           { return []nvr.CameraStatus{{Camera: h.camera}} }
@@ -136,6 +78,7 @@ func openHouse(t testing.TB, dir string, camera nvr.Camera, k *keys, opts ...fun
 	machine := must[*vault.MachineKey](t)(vault.LoadOrCreateMachineKey(filepath.Join(dir, "machine.key")))
 	h := &house{t: t, dir: dir, keys: k, camera: camera, bus: nvr.NewBus(), streams: map[nvr.StreamID]*nvr.Stream{}}
 	h.paths, h.wrap = []string{h.footage()}, func(x recorder.Index) recorder.Index { return x }
+	h.vaults = func(*house, *vault.MachineKey) recorder.Vaults { return k }
 	for _, o := range opts {
 		o(h)
 	}
@@ -145,7 +88,8 @@ func openHouse(t testing.TB, dir string, camera nvr.Camera, k *keys, opts ...fun
 		h.streams[s.Stream] = nvr.NewStream(s.Stream, nvr.StreamConfig{Window: 1 << 20, Hold: 1 << 30})
 	}
 	h.rec = must[*recorder.Recorder](t)(recorder.New(ctx, recorder.Config{
-		Index: h.wrap(h.index), Gaps: h.config, Disks: h.config, Settings: h.config, Vaults: k, Cameras: h, Bus: h.bus, Log: quiet(t),
+		Index: h.wrap(h.index), Gaps: h.config, Disks: h.config, Settings: h.config, Vaults: h.vaults(h, machine),
+		Cameras: h, Bus: h.bus, Log: quiet(t),
 	}))
 	for _, path := range h.paths {
 		if err := os.MkdirAll(path, 0o700); err != nil {
@@ -244,15 +188,21 @@ func publish(s *nvr.Stream, src *source, frames int) (sent []*nvr.Frame) {
 // recorded reads everything of a stream back and returns its pictures.
 func (h *house) recorded(stream nvr.StreamID, from, to time.Time) []pictureRead {
 	h.t.Helper()
+	return h.recordedFor(h.keys, stream, from, to)
+}
+
+// recordedFor is recorded with the keys of somebody.
+func (h *house) recordedFor(opener nvr.Opener, stream nvr.StreamID, from, to time.Time) []pictureRead {
+	h.t.Helper()
 	var out []pictureRead
-	index, err := h.lib.Index(h.t.Context(), h.keys, stream, from, to)
+	index, err := h.lib.Index(h.t.Context(), opener, stream, from, to)
 	if err != nil {
 		h.t.Fatalf("read index: %v", err)
 	}
 	for _, p := range index.Parts {
 		var buf bytes.Buffer
 		req := nvr.MediaRequest{Stream: stream, From: nvr.TickTime(p.Time), To: nvr.TickTime(p.Time).Add(time.Microsecond * 12)}
-		if err := h.lib.Media(h.t.Context(), h.keys, req, &buf); err != nil {
+		if err := h.lib.Media(h.t.Context(), opener, req, &buf); err != nil {
 			h.t.Fatalf("read media: %v", err)
 		}
 		tracks, err := cmaf.ReadFragment(buf.Bytes(), p.Key())

@@ -62,8 +62,7 @@ type writer struct {
 	taken    int64     // ticks up to which the run takenRun was recorded before the sleep
 	takenRun uint64
 
-	rotate chan struct{}
-	nudge  chan struct{} // there is something for attend
+	nudge chan struct{} // there is something for attend
 
 	mu     sync.Mutex
 	rate   float64 // bytes a second of the last segment; written by run only
@@ -128,10 +127,6 @@ func (w *writer) run(ctx context.Context) {
 			w.attend(ctx)
 		case <-tick.C:
 			ticked = true
-		case <-w.rotate:
-			if w.seg != nil {
-				w.seg.cut = 0
-			}
 		case <-stop:
 			ended = true
 		}
@@ -175,7 +170,7 @@ func (w *writer) boundary(ctx context.Context, f *nvr.Frame) {
 	}
 	if w.seg != nil {
 		switch {
-		case f.Key && (f.DTS >= w.seg.cut || f.Params != w.seg.params || utcDay(f.DTS) != w.seg.day):
+		case f.Key && w.over(f):
 			w.frag.close(f.DTS)
 			w.finish(ctx)
 		case f.Key || w.frag.full(f.DTS):
@@ -186,6 +181,14 @@ func (w *writer) boundary(ctx context.Context, f *nvr.Frame) {
 	if w.seg == nil && f.Key {
 		w.begin(ctx, f)
 	}
+}
+
+// over reports whether the segment ends before the key frame f: its time is up,
+// the coding or the day changed, or another circle of people may open what
+// comes now.
+func (w *writer) over(f *nvr.Frame) bool {
+	return f.DTS >= w.seg.cut || f.Params != w.seg.params || utcDay(f.DTS) != w.seg.day ||
+		!w.rec.vaults.VaultInForce(w.camera, w.seg.vault)
 }
 
 // lost ends the segment because the disk was so slow that frames left the window.

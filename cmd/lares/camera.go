@@ -111,19 +111,34 @@ func (p *program) listCameras(ctx context.Context, c *console.Client) error {
 	return nil
 }
 
-// table prints what each stream of each camera does.
+// table prints what each stream of each camera does, and the search for motion.
 func (p *program) table(cameras []console.Camera) {
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	for _, camera := range cameras {
 		for _, s := range camera.State {
 			state := "recording"
-			if !s.Recording {
+			if s.Waits {
+				state = "waits for motion"
+			} else if !s.Recording {
 				state = "not recording: " + s.Cause
 				if !s.Since.IsZero() {
 					state = fmt.Sprintf("not recording since %s: %s", s.Since.Local().Format("Jan 2 15:04:05"), s.Cause)
 				}
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", camera.Name, s.Quality, state, s.Detail)
+		}
+		if m := camera.Motion; m != nil {
+			state, details := "active", []string{}
+			if !m.Works {
+				state = "not active"
+			}
+			if m.Detail != "" {
+				details = append(details, m.Detail)
+			}
+			if m.Fence != "" {
+				details = append(details, "Protection: reduced, because "+m.Fence+".")
+			}
+			fmt.Fprintf(w, "%s\tmotion\t%s\t%s\n", camera.Name, state, strings.Join(details, " "))
 		}
 	}
 	_ = w.Flush() // standard output

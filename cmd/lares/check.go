@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"lares/cmd/lares/internal/console"
+	"lares/nvr/auth"
 )
 
 func (p *program) check(ctx context.Context, args []string) error {
@@ -54,10 +56,39 @@ func (p *program) showCheck(out console.CheckAnswer, asJSON bool) error {
 		if out.Log != "" {
 			fmt.Fprintf(p.stdout, "The log of who looked was changed: %s\n", out.Log)
 		}
+		for _, alarm := range out.Alarms {
+			fmt.Fprintln(p.stdout, "Warning:", alarm)
+		}
+		for _, n := range out.Notices {
+			fmt.Fprintf(p.stdout, "%s  %s\n", n.Time.Local().Format("2006-01-02 15:04"), noticeText(n))
+		}
 		fmt.Fprintf(p.stdout, "%d segments, %d findings\n", out.Segments, len(out.Findings))
 	}
-	if len(out.Findings) > 0 || out.Log != "" {
+	if len(out.Findings) > 0 || out.Log != "" || len(out.Alarms) > 0 {
 		return errFound
 	}
 	return nil
+}
+
+// noticeText says what somebody did, for whoever keeps an eye on the house.
+func noticeText(n console.Notice) string {
+	who, camera := cmp.Or(n.Person, "Somebody"), ""
+	if n.Camera != "" {
+		camera = fmt.Sprintf(" (camera %q)", n.Camera)
+	}
+	switch n.Kind {
+	case auth.NoticeMany:
+		return fmt.Sprintf("%s played %d recordings or more within an hour%s", who, n.Count, camera)
+	case auth.NoticeExports:
+		return fmt.Sprintf("%s saved or shared %d recordings or more within an hour%s", who, n.Count, camera)
+	case auth.NoticeNight:
+		return fmt.Sprintf("%s watched at night, for the first time in a month%s", who, camera)
+	case auth.NoticeNewDevice:
+		return who + " logged in with a device that was not known"
+	case auth.NoticeJoined:
+		return who + " used an invitation"
+	case auth.NoticeGuesses:
+		return fmt.Sprintf("%s: %d wrong passwords or more within a day", who, n.Count)
+	}
+	return fmt.Sprintf("%s: %s%s", who, n.Kind, camera)
 }

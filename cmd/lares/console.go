@@ -16,7 +16,7 @@ import (
 // console returns what the console works on.
 func (h *house) console(running bool) console.Box {
 	return console.Box{
-		Auth: h.auth, Fleet: h.fleet, Recorder: h.rec, Log: h.log, Version: version, Running: running,
+		Auth: h.auth, Fleet: h.fleet, Recorder: h.rec, Detection: h.watch, Log: h.log, Version: version, Running: running,
 		CheckDatabases: func(ctx context.Context) error {
 			return errors.Join(h.config.Check(ctx), h.index.Check(ctx))
 		},

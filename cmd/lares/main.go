@@ -52,6 +52,7 @@ func commands() []command {
 		{"demo", "", "try Lares with a simulated camera and a throw-away folder", (*program).demo},
 		{"setup", "--owner NAME --password-file F --recovery-out F [--totp-out F | --without-second-factor]", "first run without a browser", (*program).setup},
 		{"setup-code", "", "a new one-time code for the first run in the browser", (*program).setupCode},
+		{"login-code", "", "a one-time code to log in with while strangers guess passwords", (*program).loginCode},
 		{"camera", "add NAME URL [--sub URL] [--user U --password-file F] | list | remove NAME | probe URL", "add, list, remove or test cameras", (*program).camera},
 		{"export", "--camera NAME --from T --to T (--as NAME --password-file F [--totp CODE] | --recovery-file F [--footage DIR]...) -o clip.mp4", "save a clip", (*program).export},
 		{"check", "[--level names|sizes|crc|keys|audit] [--as NAME --password-file F | --recovery-file F] [--footage DIR]... [--json]", "look for damage", (*program).check},

@@ -60,13 +60,29 @@ func (p *program) setup(ctx context.Context, args []string) error {
 }
 
 func (p *program) setupCode(ctx context.Context, args []string) error {
-	var data string
-	if _, err := parse(p.flags("setup-code", &data), args); err != nil {
+	return p.oneTimeCode(ctx, "setup-code", args)
+}
+
+// loginCode prints a code of the box. It is entered in the log of who looked.
+func (p *program) loginCode(ctx context.Context, args []string) error {
+	if err := p.oneTimeCode(ctx, "login-code", args); err != nil {
 		return err
 	}
+	fmt.Fprintln(p.stdout, "Type it on the login page, with your name and password. The log of who looked says that it was made.")
+	return nil
+}
+
+// oneTimeCode asks the box for a code that works once and prints it.
+func (p *program) oneTimeCode(ctx context.Context, name string, args []string) error {
+	var data string
+	if words, err := parse(p.flags(name, &data), args); err != nil {
+		return err
+	} else if len(words) > 0 {
+		return usageError{fmt.Sprintf("unexpected %q", words[0])}
+	}
 	return p.with(ctx, data, func(c *console.Client) error {
-		var out console.SetupCode
-		if err := c.Call(ctx, http.MethodPost, "/setup-code", nil, &out); err != nil {
+		var out console.OneTimeCode
+		if err := c.Call(ctx, http.MethodPost, "/"+name, nil, &out); err != nil {
 			return err
 		}
 		fmt.Fprintf(p.stdout, "One-time code  %s   (until %s)\n", out.Code, out.Expires.Local().Format("15:04"))

@@ -45,8 +45,9 @@ func (p *program) showStatus(s console.Status) error {
 	p.table(s.Cameras)
 	for _, camera := range s.Cameras {
 		for _, state := range camera.State {
-			healthy = healthy && state.Recording
+			healthy = healthy && (state.Recording || state.Waits)
 		}
+		healthy = healthy && (camera.Motion == nil || camera.Motion.Works)
 	}
 	const gb = 1e9
 	for _, d := range s.Disks {

@@ -19,12 +19,25 @@ type Camera struct {
 	Audio    bool
 	NoMotion bool          // motion is not looked for
 	State    []StreamState `json:",omitempty"` // in answers only
+	Motion   *MotionState  `json:",omitempty"` // in answers of a box that runs, where motion is to be looked for
+}
+
+// MotionState is how the search for motion on a camera does.
+type MotionState struct {
+	Works bool
+	// Detail says why it does not, or what is less than usual.
+	Detail   string
+	KeysOnly bool // key frames alone are looked at
+	// Fence says why the process that decodes is held back less than it could
+	// be, to be read after "reduced, because"; empty if it is not.
+	Fence string
 }
 
 // StreamState is what one stream of a camera does.
 type StreamState struct {
 	Quality   string
 	Recording bool
+	Waits     bool // for motion, as the owner wants
 	Since     time.Time
 	Cause     string // while not recording
 	Detail    string
@@ -72,7 +85,7 @@ func (b Box) show(status nvr.CameraStatus) Camera {
 		}
 		recording := b.Recorder.Recording(s.Source.Stream)
 		state := StreamState{
-			Quality: s.Source.Quality.String(), Recording: recording.Recording, Since: recording.Since,
+			Quality: s.Source.Quality.String(), Recording: recording.Recording, Waits: recording.Waits(), Since: recording.Since,
 			Cause: recording.Cause.String(), Detail: recording.Detail,
 			FrameRate: s.FrameRate, BitRate: s.BitRate, Notes: s.Notes,
 		}
@@ -86,6 +99,10 @@ func (b Box) show(status nvr.CameraStatus) Camera {
 			state.Window = stream.Size()
 		}
 		c.State = append(c.State, state)
+	}
+	if b.Running && !status.Camera.Motion.Off && !status.Camera.Disabled {
+		d := b.Detection.Detection(status.Camera.ID)
+		c.Motion = &MotionState{Works: d.Works, Detail: d.Detail, KeysOnly: d.KeysOnly, Fence: d.Fence}
 	}
 	return c
 }

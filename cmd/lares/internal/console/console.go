@@ -36,13 +36,19 @@ type Fleet interface {
 	Stream(id nvr.StreamID) *nvr.Stream
 }
 
+// Detection is the search for motion. watch.Service implements it.
+type Detection interface {
+	Detection(camera nvr.CameraID) nvr.DetectionStatus
+}
+
 // Box is what the console works on.
 type Box struct {
-	Auth     *auth.Service
-	Fleet    Fleet
-	Recorder *recorder.Recorder
-	Log      *slog.Logger
-	Version  string
+	Auth      *auth.Service
+	Fleet     Fleet
+	Recorder  *recorder.Recorder
+	Detection Detection
+	Log       *slog.Logger
+	Version   string
 	// Running says that the cameras are pulled.
 	Running bool
 	// CheckDatabases looks for damage in the databases.
@@ -54,6 +60,7 @@ func Handler(b Box) http.Handler {
 	mux := http.NewServeMux()
 	handle(mux, b, "POST /setup", b.setup)
 	handle(mux, b, "POST /setup-code", b.setupCode)
+	handle(mux, b, "POST /login-code", b.loginCode)
 	handle(mux, b, "POST /reset-owner", b.resetOwner)
 	handle(mux, b, "GET /cameras", b.cameras)
 	handle(mux, b, "POST /cameras", b.addCamera)
@@ -154,22 +161,32 @@ func (b Box) setup(ctx context.Context, in SetupRequest) (SetupAnswer, error) {
 	return answer, b.Auth.Logout(ctx, session)
 }
 
-// SetupCode is a one-time code for the first run in the browser.
-type SetupCode struct {
+// OneTimeCode is a code that works once, and until when.
+type OneTimeCode struct {
 	Code    string
 	Expires time.Time
 }
 
-func (b Box) setupCode(ctx context.Context, _ none) (SetupCode, error) {
+// setupCode is for the first run in the browser.
+func (b Box) setupCode(ctx context.Context, _ none) (OneTimeCode, error) {
 	claimed, err := b.Auth.Claimed(ctx)
 	if err != nil {
-		return SetupCode{}, err
+		return OneTimeCode{}, err
 	}
 	if claimed {
-		return SetupCode{}, auth.ErrClaimed
+		return OneTimeCode{}, auth.ErrClaimed
 	}
 	code, expires, err := b.Auth.NewSetupCode(ctx)
-	return SetupCode{code, expires}, err
+	return OneTimeCode{code, expires}, err
+}
+
+// loginCode lets somebody who has a password in while strangers guess passwords.
+func (b Box) loginCode(ctx context.Context, _ none) (OneTimeCode, error) {
+	code, expires, err := b.Auth.NewLoginCode(ctx)
+	if errors.Is(err, nvr.ErrNoOwner) {
+		return OneTimeCode{}, errors.New("nobody can log in yet: this box has no owner. 'lares setup-code' gives the code for the set-up")
+	}
+	return OneTimeCode{code, expires}, err
 }
 
 func (b Box) resetOwner(ctx context.Context, _ none) (none, error) {

@@ -110,8 +110,25 @@ type Check struct {
 type CheckAnswer struct {
 	Version int
 	recorder.CheckReport
-	Log string // what is wrong with the log of who looked; empty: nothing, or not looked at
+	// Of level audit only. Log is what is wrong with the log of who looked; empty:
+	// nothing. Alarms say what was changed from outside. Notices tell of what was
+	// unusual, newest first; they are nothing wrong by themselves.
+	Log     string
+	Alarms  []string `json:",omitempty"`
+	Notices []Notice `json:",omitempty"`
 }
+
+// Notice is something unusual that somebody did.
+type Notice struct {
+	Time   time.Time
+	Kind   string
+	Person string // empty: nobody in particular, or somebody who is forgotten
+	Camera string // empty: several, none, or one that was removed
+	Count  int
+}
+
+// maxNotices bounds what an audit tells.
+const maxNotices = 20
 
 func (b Box) check(ctx context.Context, in Check) (CheckAnswer, error) {
 	levels := map[string]recorder.CheckLevel{
@@ -132,12 +149,8 @@ func (b Box) check(ctx context.Context, in Check) (CheckAnswer, error) {
 		}
 		defer end()
 		if in.Level == "audit" {
-			report, err := b.Auth.VerifyLog(ctx, session)
-			if err != nil {
+			if err := b.audit(ctx, session, &answer); err != nil {
 				return answer, err
-			}
-			if report.Problem != auth.NoProblem {
-				answer.Log = fmt.Sprintf("entry %d: %s", report.Row, report.Problem)
 			}
 		}
 	}
@@ -147,4 +160,35 @@ func (b Box) check(ctx context.Context, in Check) (CheckAnswer, error) {
 	var err error
 	answer.CheckReport, err = b.Recorder.Library().Check(ctx, level, opener)
 	return answer, err
+}
+
+// audit looks at the log of who looked, and at what was noticed in it.
+func (b Box) audit(ctx context.Context, session *auth.Session, answer *CheckAnswer) error {
+	if session == nil {
+		return errors.New("the log of who looked opens with a password: use --as and --password-file")
+	}
+	report, err := b.Auth.VerifyLog(ctx, session)
+	if err != nil {
+		return err
+	}
+	if report.Problem != auth.NoProblem {
+		answer.Log = fmt.Sprintf("entry %d: %s", report.Row, report.Problem)
+	}
+	answer.Alarms = b.Auth.Alarms()
+	notices, err := b.Auth.Notices(ctx, session, maxNotices)
+	if err != nil {
+		return err
+	}
+	people, err := b.Auth.Names(ctx, session)
+	if err != nil {
+		return err
+	}
+	cameras := make(map[nvr.CameraID]string)
+	for _, status := range b.Fleet.List() {
+		cameras[status.Camera.ID] = status.Camera.Name
+	}
+	for _, n := range notices {
+		answer.Notices = append(answer.Notices, Notice{n.Time, n.Kind, people[n.Principal], cameras[n.Camera], n.Count})
+	}
+	return nil
 }

@@ -1,0 +1,75 @@
+package recorder_test
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"lares/nvr"
+	"lares/nvr/vault"
+)
+
+// keys is a vault for each camera and UTC day whose pairs stay in the test.
+type keys struct {
+	mu     sync.Mutex
+	vaults map[string]nvr.VaultID
+	pairs  map[nvr.VaultID]*vault.KeyPair
+	locked bool
+	none   error
+
+	destroyed map[nvr.VaultID]bool
+	foreign   nvr.VaultID // nobody here has the key
+}
+
+func newKeys() *keys {
+	return &keys{vaults: map[string]nvr.VaultID{}, pairs: map[nvr.VaultID]*vault.KeyPair{}, destroyed: map[nvr.VaultID]bool{}}
+}
+
+func (k *keys) CurrentVault(_ context.Context, c nvr.CameraID, at time.Time) (nvr.Recipient, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.none != nil {
+		return nvr.Recipient{}, k.none
+	}
+	name := c.String() + at.UTC().Format(time.DateOnly)
+	id := k.vaults[name]
+	if k.pairs[id] == nil {
+		pair, err := vault.NewKeyPair()
+		if err != nil {
+			return nvr.Recipient{}, err
+		}
+		id = nvr.NewID[nvr.Vault]()
+		k.vaults[name], k.pairs[id] = id, pair
+	}
+	return nvr.Recipient{Vault: id, Public: k.pairs[id].Public(), EscrowFile: []byte("escrow of " + id.String())}, nil
+}
+
+func (k *keys) VaultInForce(_ nvr.CameraID, id nvr.VaultID) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.pairs[id] != nil
+}
+
+func (k *keys) DestroyVault(_ context.Context, id nvr.VaultID) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.pairs, id)
+	k.destroyed[id] = true
+	return nil
+}
+
+func (k *keys) OpenKey(_ context.Context, id nvr.VaultID, info, sealed []byte) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.locked {
+		return nil, nvr.ErrLocked
+	}
+	if id == k.foreign {
+		return nil, nvr.ErrForbidden
+	}
+	pair, ok := k.pairs[id]
+	if !ok {
+		return nil, nvr.ErrDestroyed
+	}
+	return pair.Open(info, sealed)
+}
