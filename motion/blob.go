@@ -26,6 +26,7 @@ type blob struct {
 	solid, tiles   int
 	calm           float64 // 0 to 1: how seldom its tiles changed before
 	curVar, bgVar  float64 // sums over its solid tiles: detail now and in the background
+	relief         float64 // the same for the change that is no light
 	label          uint8
 
 	tx0, ty0, tx1, ty1 int // around its tiles, inclusive
@@ -39,6 +40,10 @@ func (b *blob) overlaps(o *blob) bool {
 	return min(b.x1, o.x1) > max(b.x0, o.x0) && min(b.y1, o.y1) > max(b.y0, o.y0)
 }
 
+func (b *blob) covers(x, y float64) bool {
+	return x >= b.x0 && x <= b.x1 && y >= b.y0 && y <= b.y1
+}
+
 // classify fills g.kind: which tiles changed, and whether by light.
 func (g *grid) classify(noise float64) {
 	for t, n := range g.count {
@@ -47,7 +52,7 @@ func (g *grid) classify(noise float64) {
 			continue
 		}
 		s := g.look(t%g.tw, t/g.tw)
-		g.detail[t] = [3]float32{float32(s.cur), float32(s.bg), float32(s.rest / max(s.change, 1))}
+		g.detail[t] = [4]float32{float32(s.cur), float32(s.bg), float32(s.rest / max(s.change, 1)), float32(s.rest)}
 		g.kind[t] = lit
 		if s.structured(noise) {
 			g.kind[t] = solid
@@ -190,6 +195,7 @@ func (g *grid) measure(b *blob) {
 			if g.kind[t] == solid {
 				b.curVar += float64(g.detail[t][0])
 				b.bgVar += float64(g.detail[t][1])
+				b.relief += float64(g.detail[t][3])
 			}
 			for y := ty * tile; y < (ty+1)*tile; y++ {
 				for x, m := range g.mask[y*g.w+tx*tile:][:tile] {

@@ -58,5 +58,7 @@
 // longer. The event starts with the first picture of the track that spoke for it, lives
 // on while a thing stands there, and ends some seconds after nothing moves. What
 // stands where the background had much more detail is the empty place that a
-// thing left, and is learnt.
+// thing left, and is learnt. Only what came from elsewhere can stand: what changed
+// where it is, as a lamp or a door, and the little that an encoder leaves behind
+// where somebody went out of the picture, hold no event.
 package motion

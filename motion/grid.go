@@ -25,7 +25,7 @@ type grid struct {
 	held     []uint8 // a thing stands there: do not learn it
 	ignored  []bool  // by the zones
 	restless []float32
-	detail   [][3]float32 // around the tile: variance of picture and background, part of the change that is no light
+	detail   [][4]float32 // around the tile: variance of picture and background, part of the change that is no light, its energy
 
 	blobs   []blob
 	stack   []int32
@@ -42,7 +42,7 @@ func newGrid(width, height int) *grid {
 		cur: make([]uint16, n), prev: make([]uint16, n), mask: make([]uint8, n),
 		bg:    background{mean: make([]uint16, n), dev: make([]uint16, n)},
 		count: make([]tileCount, t), kind: make([]uint8, t), label: make([]uint8, t), held: make([]uint8, t),
-		ignored: make([]bool, t), restless: make([]float32, t), detail: make([][3]float32, t),
+		ignored: make([]bool, t), restless: make([]float32, t), detail: make([][4]float32, t),
 		blobs: make([]blob, 0, maxBlobs), stack: make([]int32, 0, t), samples: make([]place, 0, maxSamples),
 	}
 }

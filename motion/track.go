@@ -26,6 +26,9 @@ type track struct {
 	now         bool    // seen in this picture
 	active      bool    // moves in this picture
 	usual       float64 // its mass over the last pictures, points
+	full        float64 // its relief over the last seconds in which it moved
+	came        bool    // it went a way, did not just appear
+	ox, oy      float64 // centre where it began
 	sifted      bool    // counted as dust
 }
 
@@ -56,6 +59,7 @@ func (t *track) update(g *grid, b *blob, s seeing) {
 	t.active = b.moving >= minMoving*b.mass
 	if t.active {
 		t.moved = s.pts
+		t.grow(s.dt)
 		t.presence += s.dt * math.Pow(b.calm, 4) * s.known * bulk(b.mass, s.dust)
 	}
 	t.weigh(g, s)
@@ -92,9 +96,27 @@ func (t *track) travel(m shift, weight float64) {
 	t.sx, t.sy, t.way = t.sx+dx, t.sy+dy, t.way+math.Hypot(dx, dy)
 }
 
-// begin forgets what the track did.
+// grow notes how much there is to see of a thing that moves.
+func (t *track) grow(dt float64) {
+	over := growTime
+	if t.relief < t.full {
+		over = shrinkTime
+	}
+	t.full += (t.relief - t.full) * min(1, dt/over)
+}
+
+// rest reports whether what stands there is no thing that stopped: it never came
+// from anywhere, as a lamp or an open door, or next to nothing is left of it, as
+// where somebody went out of the picture and an encoder did not tidy up. A shadow
+// may be large and hardly counts: what is seen through it is the scene.
+func (t *track) rest() bool { return !t.came || t.relief < restPart*t.full }
+
+// begin forgets what the track did. What was seen before is no dust, whatever
+// becomes of it.
 func (t *track) begin(pts int64) {
-	t.thing, t.start, t.pictures, t.evidence = false, pts, 1, 0
+	t.sifted = t.pictures > 0
+	t.thing, t.came, t.start, t.pictures, t.evidence = false, false, pts, 1, 0
+	t.full, t.ox, t.oy = t.relief, t.cx, t.cy
 	t.sx, t.sy, t.way, t.presence = 0, 0, 0, 0
 }
 
@@ -115,6 +137,14 @@ const (
 	// swayPart is the part of its own length that a thing must go, of which no
 	// more than maxAlong of the width of the picture counts.
 	minTravel, swayPart, maxAlong = 2.4, 0.4, 0.16
+	// cameTravel is the evidence of travel from which a thing came from elsewhere.
+	cameTravel = 0.5
+	// growTime and shrinkTime are over how many seconds the relief of a thing is
+	// averaged: who walks out of the picture is small before she is gone.
+	growTime, shrinkTime = 1.0, 8.0
+	// restPart is the part of the relief of a thing below which it is the rest of one. Half of
+	// somebody behind the edge of the picture is still somebody.
+	restPart = 0.125
 	// presenceTime is how many seconds of motion in a calm place make a thing.
 	presenceTime = 1.0
 )
@@ -130,8 +160,11 @@ func (t *track) weigh(g *grid, s seeing) {
 		calm := t.calm * s.trust
 		need := max(minTravel, min(along, maxAlong*float64(g.w))*swayPart) * (1 + 2*(1-calm))
 		straight := dist / t.way
-		t.evidence += dist / need * straight * straight
+		travel := dist / need * straight * straight
+		t.came = t.came || travel > cameTravel
+		t.evidence += travel
 	}
+	t.came = t.came || !t.covers(t.ox, t.oy)
 	t.evidence *= s.sensitivity
 }
 

@@ -12,7 +12,9 @@ func (d *Detector) follow(s seeing) {
 	for j := range d.grid.blobs {
 		b := &d.grid.blobs[j]
 		if !used[j] && len(d.tracks) < maxTracks && b.moving >= minMoving*b.mass && b.solid > 0 {
-			d.tracks = append(d.tracks, track{blob: *b, usual: b.mass, start: s.pts, seen: s.pts, moved: s.pts, pictures: 1, now: true})
+			t := track{blob: *b, usual: b.mass, seen: s.pts, moved: s.pts, now: true}
+			t.begin(s.pts)
+			d.tracks = append(d.tracks, t)
 		}
 	}
 	d.confirm(s)
@@ -115,6 +117,9 @@ const (
 	// times the detail is the empty place that a thing left (Cucchiara et al. 2003
 	// call it a ghost).
 	emptyTime, emptyDetail = 0.5, 2.0
+	// restTime is how long the rest of a thing may be still until it is known for
+	// what it is, seconds.
+	restTime = 0.5
 	// calmPlace is how calm a place must be for two pictures to be enough.
 	calmPlace = 0.7
 	// minMass is the least size of a thing in points.
@@ -141,6 +146,8 @@ func (d *Detector) confirm(s seeing) {
 		case stood > standTime, stood > emptyTime && t.bgVar > emptyDetail*t.curVar:
 			t.begin(s.pts)
 			d.take(t.label)
+		case stood > restTime && t.rest():
+			t.begin(s.pts)
 		}
 	}
 }

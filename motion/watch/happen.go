@@ -100,7 +100,8 @@ func (w *watcher) failed(ctx context.Context, err error) {
 	}
 	w.finish()
 	w.blind(broken)
-	w.needKey, w.resumed = true, true
+	w.needKey, w.barren = true, 0
+	w.excuse = time.Now().Add(pause + catchUp)
 	select {
 	case <-time.After(pause):
 	case <-ctx.Done():

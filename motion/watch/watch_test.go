@@ -145,6 +145,7 @@ type decoder struct {
 	last  int64
 	fail  error
 	slow  time.Duration // of each call
+	blank bool          // no picture comes of what it is given
 	given int
 }
 
@@ -159,7 +160,7 @@ func (d *decoder) Pictures(_ context.Context, frames []*nvr.Frame, o nvr.Picture
 	for _, f := range frames {
 		d.mu.Lock()
 		d.given++
-		due := f.PTS >= d.last+nvr.DurationTicks(o.Every)
+		due := !d.blank && f.PTS >= d.last+nvr.DurationTicks(o.Every)
 		if due {
 			d.last = f.PTS
 		}
@@ -194,10 +195,12 @@ func (d *decoder) count() int {
 	return d.given
 }
 
-func (d *decoder) breakDown(err error) {
+func (d *decoder) breakDown(err error) { d.change(func(d *decoder) { d.fail = err }) }
+
+func (d *decoder) change(do func(*decoder)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.fail = err
+	do(d)
 }
 
 // store notes what it is told.
@@ -340,6 +343,56 @@ func TestAWorkerThatFailsIsTriedAgainAndSaidToFail(t *testing.T) {
 		h.play(6*time.Second, nobody)
 		if d := s.Detection(h.camera.ID); !d.Works || d.KeysOnly || h.store.blindness(h.camera.ID) != "" {
 			t.Fatalf("got %+v", d)
+		}
+	})
+}
+
+func TestAWorkerThatHangsIsNotTakenForABoxThatIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		s := h.start()
+		h.play(10*time.Second, nobody)
+		h.decoder.change(func(d *decoder) { d.fail, d.slow = errors.New("no answer in time"), 20*time.Second })
+		h.play(2*time.Second, nobody)
+		h.decoder.change(func(d *decoder) { d.fail, d.slow = nil, 0 })
+		h.play(25*time.Second, nobody)
+		if d := s.Detection(h.camera.ID); !d.Works || d.KeysOnly {
+			t.Fatalf("got %+v", d)
+		}
+		h.play(3*time.Second, walker)
+		if _, moving := s.Moving(h.camera.ID); !moving {
+			t.Error("nothing moves after the worker was replaced")
+		}
+	})
+}
+
+func TestAStreamOfWhichNoPictureComesIsNotLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		s := h.start()
+		h.decoder.change(func(d *decoder) { d.blank = true })
+		h.play(3*time.Second, nobody)
+		if s.Detection(h.camera.ID).Works {
+			t.Error("it is said to work before a picture came")
+		}
+		h.decoder.change(func(d *decoder) { d.blank = false })
+		h.play(10*time.Second, nobody)
+		h.play(time.Second, walker)
+		if _, moving := s.Moving(h.camera.ID); !moving {
+			t.Fatal("nothing moves")
+		}
+		h.decoder.change(func(d *decoder) { d.blank = true })
+		h.play(10*time.Second, nobody)
+		if d := s.Detection(h.camera.ID); d.Works || d.Detail == "" || h.store.blindness(h.camera.ID) == "" {
+			t.Errorf("got %+v", d)
+		}
+		if _, moving := s.Moving(h.camera.ID); moving {
+			t.Error("it still moves although nobody sees anything")
+		}
+		h.decoder.change(func(d *decoder) { d.blank = false })
+		h.play(3*time.Second, nobody)
+		if d := s.Detection(h.camera.ID); !d.Works || h.store.blindness(h.camera.ID) != "" {
+			t.Errorf("got %+v", d)
 		}
 	})
 }

@@ -27,8 +27,10 @@ const (
 	// back to key frames, and sparing how long it stays there.
 	late    = 4 * time.Second
 	sparing = 10 * time.Minute
-	// pause is how long a worker that failed is left alone at least.
-	pause = time.Second
+	// pause is how long a worker that failed is left alone at least, and catchUp
+	// how long it may then take to work off what came meanwhile.
+	pause   = time.Second
+	catchUp = 30 * time.Second
 )
 
 // Why nobody looks, in words for the owner.
@@ -55,7 +57,9 @@ type watcher struct {
 	due      int64     // PTS from which a picture is wanted
 	needKey  bool      // frames before the next key frame are of no use
 	spare    time.Time // key frames only until then
-	resumed  bool      // after a failure: frames were missed on purpose
+	excuse   time.Time // until then it may lie behind because the worker failed
+	seen     bool      // a picture came of the batch
+	barren   int64     // PTS of the first batch since the last picture; 0: none
 	event    *event    // nil: nothing moves
 	second   nvr.MotionSecond
 
@@ -103,23 +107,48 @@ func (w *watcher) run(ctx context.Context) {
 	w.blind(waiting)
 	for w.collect(ctx, reader, quiet) {
 		w.takeSettings()
+		w.seen = false
 		err := w.worker.Pictures(ctx, w.batch, w.options(), w.look)
-		newest := w.batch[len(w.batch)-1].Time()
+		newest := w.batch[len(w.batch)-1].PTS
 		clear(w.batch) // the frames are not kept
 		w.batch = w.batch[:0]
 		if err != nil {
 			w.failed(ctx, err)
 			continue
 		}
-		w.resumed = false
-		w.works()
-		if w.small.State().Last.Sub(newest) > late {
-			w.overloaded()
-		}
+		w.judge(newest)
+		w.measure(w.small.State().Last.Sub(nvr.TickTime(newest)))
 	}
 	w.finish()
 	w.flushSecond()
 }
+
+// judge notes whether pictures come out of the worker. It takes what cannot be
+// decoded without a word.
+func (w *watcher) judge(newest int64) {
+	switch {
+	case w.seen:
+		w.barren = 0
+		w.works()
+	case w.barren == 0:
+		w.barren = newest
+	case newest-w.barren > nvr.DurationTicks(silence):
+		w.finish()
+		w.blind(broken)
+	}
+}
+
+// measure notes how far the watcher lies behind the stream.
+func (w *watcher) measure(lag time.Duration) {
+	switch {
+	case lag <= late:
+		w.excuse = time.Time{}
+	case !w.excused():
+		w.overloaded()
+	}
+}
+
+func (w *watcher) excused() bool { return time.Now().Before(w.excuse) }
 
 // collect fills the batch with the frames up to the next picture that is due.
 // It reports false at the end of ctx or of the stream. When quiet ticks it looks
@@ -132,7 +161,7 @@ func (w *watcher) collect(ctx context.Context, reader *nvr.Reader, quiet *time.T
 		case err != nil:
 			return false
 		case f != nil:
-			if missed > 0 && !w.resumed {
+			if missed > 0 && !w.excused() {
 				w.overloaded()
 			}
 			if !w.take(f) {
@@ -164,6 +193,7 @@ func (w *watcher) take(f *nvr.Frame) bool {
 	}
 	if f.Break != nil {
 		w.finish() // what moved before the interruption is another event
+		w.barren = 0
 	}
 	w.needKey = w.saving() // after key frames alone, the others have nothing to refer to
 	w.batch = append(w.batch, f)
@@ -212,6 +242,7 @@ func (w *watcher) overloaded() {
 
 // look shows a picture to the detector and acts on what it says.
 func (w *watcher) look(p nvr.Grey) {
+	w.seen = true
 	w.due = p.PTS + nvr.DurationTicks(every)
 	r := w.detector.Observe(p)
 	w.count(p.PTS, &r.Map)
