@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -18,13 +19,32 @@ func (s *Server) showAccount(c *call, status int, form view.Form) error {
 		return err
 	}
 	m := view.Account{Form: form, Name: c.sess.Name()}
+	if err := s.keys(c, &m); err != nil {
+		return err
+	}
 	for _, one := range list {
 		m.Sessions = append(m.Sessions, view.Session{
-			ID: hex.EncodeToString(one.TokenHash[:]), Device: one.Device,
+			ID: hex.EncodeToString(one.TokenHash[:]), Device: cmp.Or(one.Device, s.text.T("device.unknown")),
 			Since: one.Created, Seen: one.Seen, This: one.TokenHash == c.sess.ID(),
 		})
 	}
 	return c.render(status, view.AccountPage(s.page(c, s.text.T("account.title"), "account"), m))
+}
+
+// keys fills in what opens the recordings beside the password.
+func (s *Server) keys(c *call, m *view.Account) error {
+	devices, err := s.cfg.Auth.Devices(c.r.Context(), c.sess)
+	if err != nil {
+		return err
+	}
+	for _, d := range devices {
+		m.Devices = append(m.Devices, view.Device{ID: d.ID.String(), Label: d.Label, Since: d.Created, Expires: d.Expires})
+	}
+	m.Codes, m.Second, err = s.cfg.Auth.RecoveryCodes(c.r.Context(), c.sess)
+	if m.Locked = errors.Is(err, nvr.ErrLocked); m.Locked {
+		return nil
+	}
+	return err
 }
 
 func (s *Server) changePassword(c *call) error {

@@ -32,6 +32,7 @@ type cameraJSON struct {
 type recordingJSON struct {
 	Recording bool   `json:"recording"`
 	Starting  bool   `json:"starting,omitempty"` // it was added a moment ago
+	Waits     bool   `json:"waits,omitempty"`    // for motion, as the owner wants
 	Since     int64  `json:"since"`
 	Cause     string `json:"cause,omitempty"`
 	Detail    string `json:"detail,omitempty"`
@@ -64,7 +65,7 @@ func (s *Server) listCameras(c *call) error {
 			Streams:   []streamJSON{},
 		}
 		if !r.Recording {
-			one.Recording.Starting = starting(st.Camera)
+			one.Recording.Starting, one.Recording.Waits = starting(st.Camera), r.Waits()
 			one.Recording.Cause, one.Recording.Detail = r.Cause.String(), r.Detail
 		}
 		for _, stream := range st.Streams {

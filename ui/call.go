@@ -140,6 +140,9 @@ func (s *Server) page(c *call, title, tab string) view.Page {
 	p := view.Page{Text: s.text, Static: s.static.URL, Title: title, Tab: tab}
 	if c.sess != nil {
 		p.User, p.Locked = c.sess.Name(), c.sess.Locked()
+		p.May = func(a string) bool {
+			return s.authorize(c.r.Context(), c.sess, auth.Action(a), nvr.CameraID{}, time.Now()) == nil
+		}
 		if c.sess.Role() == nvr.Owner {
 			p.Alarms = s.cfg.Auth.Alarms()
 		}
@@ -161,6 +164,14 @@ func (s *Server) notice(word string) string {
 		return s.text.T("settings.removed")
 	case "password":
 		return s.text.T("account.changed")
+	case "person":
+		return s.text.T("people.changed")
+	case "gone":
+		return s.text.T("people.gone")
+	case "factor-off":
+		return s.text.T("factor.is_off")
+	case "forgotten":
+		return s.text.T("device.forgotten")
 	case "revoked":
 		return s.text.T("account.revoked")
 	}

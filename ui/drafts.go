@@ -9,6 +9,9 @@ import (
 const (
 	// maxSetups bounds first runs at the same time: nobody sets up a box twice.
 	maxSetups = 4
+	// maxJoins bounds invitations that are being used, and second factors that
+	// are being set up.
+	maxJoins = 64
 	// maxAsked bounds cameras that were asked and not added.
 	maxAsked = 16
 	// draftLife is how long something half typed is remembered.

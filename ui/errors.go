@@ -75,6 +75,16 @@ func describe(err error) *problem {
 	}{
 		{nvr.ErrNotFound, http.StatusNotFound, "not-found", "error.not_found"},
 		{auth.ErrNoSession, http.StatusUnauthorized, "login", "error.login_needed"},
+		{auth.ErrRoster, http.StatusForbidden, "roster", "error.roster"},
+		{auth.ErrStepUp, http.StatusForbidden, "step-up", "error.step_up"},
+		{auth.ErrSuspended, http.StatusForbidden, "suspended", "error.suspended"},
+		{auth.ErrInvitation, http.StatusForbidden, "invitation", "error.invitation"},
+		{auth.ErrUnconfirmed, http.StatusForbidden, "unconfirmed", "error.unconfirmed"},
+		{auth.ErrSelf, http.StatusConflict, "self", "error.self"},
+		{auth.ErrDevice, http.StatusForbidden, "device", "error.device"},
+		{auth.ErrBoxCode, http.StatusForbidden, "box-code", "error.box_code"},
+		{auth.ErrRecoveryKey, http.StatusForbidden, "recovery-key", "error.recovery_key"},
+		{auth.ErrTOTP, http.StatusUnprocessableEntity, "factor", "setup.factor_wrong"},
 		{nvr.ErrForbidden, http.StatusForbidden, "forbidden", "error.forbidden"},
 		{nvr.ErrLocked, http.StatusLocked, "locked", "error.locked"},
 		{nvr.ErrLogUnavailable, http.StatusServiceUnavailable, "log-unavailable", "error.log"},
@@ -95,6 +105,11 @@ func describe(err error) *problem {
 
 // fail answers with an error: a redirect, JSON or a page.
 func (s *Server) fail(c *call, err error) {
+	if asked, answer := s.askProof(c, err); asked {
+		if err = answer; err == nil {
+			return
+		}
+	}
 	if to, ok := errors.AsType[redirect](err); ok {
 		http.Redirect(c.w, c.r, string(to), http.StatusSeeOther)
 		return

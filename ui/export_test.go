@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"lares/nvr"
@@ -45,6 +46,12 @@ var (
 	ParseZones     = parseZones
 	ZonesText      = zonesText
 )
+
+// LogQuery reads the query of a page of the record and writes it again.
+func LogQuery(q url.Values) string {
+	f := readLogFilter(q)
+	return f.query(f.before)
+}
 
 // ParseAddress returns the parts of an address that somebody typed.
 func ParseAddress(s string) (url, user, password string, path, ok bool) {

@@ -19,7 +19,14 @@ func (s *Server) home(c *call) error {
 	for _, status := range s.visible(c) {
 		cameras = append(cameras, s.cameraView(status))
 	}
-	return c.render(http.StatusOK, view.HomePage(s.page(c, s.text.T("home.title"), "cameras"), cameras))
+	notices := ""
+	switch n := s.unseen(c); {
+	case n == 1:
+		notices = s.text.T("home.notice")
+	case n > 1:
+		notices = s.text.T("home.notices_n", "n", strconv.Itoa(n))
+	}
+	return c.render(http.StatusOK, view.HomePage(s.page(c, s.text.T("home.title"), "cameras"), cameras, notices))
 }
 
 // visible lists the cameras whose live picture the session may see, in order.
@@ -45,7 +52,7 @@ func (s *Server) cameraView(st nvr.CameraStatus) view.Camera {
 	}
 	r := s.recording(st.Camera)
 	v.Refused = r.Cause == nvr.CameraRefused && !r.Recording
-	v.State = view.State{Recording: r.Recording, Starting: starting(st.Camera), Since: r.Since, Cause: s.text.T("cause." + r.Cause.String()), Detail: r.Detail}
+	v.State = view.State{Recording: r.Recording, Starting: starting(st.Camera), Waits: r.Waits(), Since: r.Since, Cause: s.text.T("cause." + r.Cause.String()), Detail: r.Detail}
 	for _, stream := range st.Streams {
 		v.Streams = append(v.Streams, s.streamView(stream.Source, stream.Params, stream.FrameRate, stream.BitRate, stream.Notes))
 	}
@@ -112,5 +119,9 @@ func (s *Server) cameraPage(c *call) error {
 		return err
 	}
 	p := s.page(c, st.Camera.Name, "cameras")
-	return c.render(http.StatusOK, view.CameraPage(p, s.cameraView(st), c.r.URL.Query().Has("new")))
+	v := s.cameraView(st)
+	v.Watched = s.lastWatched(c)
+	now := time.Now()
+	v.MayReplay, v.MayExport = s.allow(c, auth.ActReplay, now) == nil, s.allow(c, auth.ActExport, now) == nil
+	return c.render(http.StatusOK, view.CameraPage(p, v, c.r.URL.Query().Has("new")))
 }

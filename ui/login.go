@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -23,7 +24,7 @@ func (s *Server) loginForm(c *call) error {
 	if c.sess != nil {
 		return redirect(next)
 	}
-	return c.render(http.StatusOK, view.LoginPage(s.page(c, s.text.T("login.title"), ""), view.Login{Next: next}))
+	return c.render(http.StatusOK, view.LoginPage(s.page(c, s.text.T("login.title"), ""), view.Login{Next: next, Device: remembered(c.r)}))
 }
 
 // login checks name, password and code. A code that is missing is asked for
@@ -32,11 +33,15 @@ func (s *Server) login(c *call) error {
 	name := strings.TrimSpace(c.r.PostFormValue("name"))
 	next := localPath(c.r.PostFormValue("next"))
 	_, token, err := s.cfg.Auth.Login(c.r.Context(), auth.LoginRequest{
-		Name: name, Password: c.r.PostFormValue("password"), Code: digits(c.r.PostFormValue("code")),
-		Addr: c.addr(), Device: device(s.text, c.r),
+		Name: name, Password: c.r.PostFormValue("password"), Code: digits(cmp.Or(c.r.PostFormValue("code"), c.r.PostFormValue("recovery-code"))),
+		BoxCode: c.r.PostFormValue("box-code"),
+		Addr:    c.addr(), Device: device(s.text, c.r),
 	})
 	if err == nil {
 		setCookie(c.w, cookieName, token, cookieLife)
+		if c.r.PostFormValue("remember") == "yes" {
+			return s.showRemember(c, next, true)
+		}
 		return redirect(next)
 	}
 	p := s.loginProblem(err)
@@ -44,7 +49,7 @@ func (s *Server) login(c *call) error {
 		return err
 	}
 	form := view.Form{Error: s.text.T(p.text, p.args...), Values: map[string]string{"name": name}}
-	return c.render(p.status, view.LoginPage(s.page(c, s.text.T("login.title"), ""), view.Login{Form: form, Next: next}))
+	return c.render(p.status, view.LoginPage(s.page(c, s.text.T("login.title"), ""), view.Login{Form: form, Next: next, Device: remembered(c.r), Ways: p.code != "code" && p.code != "wrong"}))
 }
 
 // loginProblem says what to show of an error of logging in; nil for a failure of the box.
@@ -55,7 +60,7 @@ func (s *Server) loginProblem(err error) *problem {
 		return &problem{status: http.StatusForbidden, code: "wrong", text: "login.wrong"}
 	case errors.Is(err, auth.ErrSecondFactor):
 		return &problem{status: http.StatusForbidden, code: "code", text: "login.second"}
-	case errors.As(err, &throttled):
+	case errors.As(err, &throttled), errors.Is(err, auth.ErrSuspended), errors.Is(err, auth.ErrBoxCode):
 		return describe(err)
 	}
 	return nil
@@ -79,7 +84,7 @@ func (s *Server) unlockForm(c *call) error {
 	if !c.sess.Locked() {
 		return redirect(next)
 	}
-	return c.render(http.StatusOK, view.UnlockPage(s.page(c, s.text.T("unlock.title"), ""), view.Form{}, next))
+	return c.render(http.StatusOK, view.UnlockPage(s.page(c, s.text.T("unlock.title"), ""), view.Login{Next: next, Device: remembered(c.r)}))
 }
 
 func (s *Server) unlock(c *call) error {
@@ -96,7 +101,7 @@ func (s *Server) unlock(c *call) error {
 	if errors.Is(err, auth.ErrWrong) {
 		form.Error = s.text.T("unlock.wrong")
 	}
-	return c.render(p.status, view.UnlockPage(s.page(c, s.text.T("unlock.title"), ""), form, next))
+	return c.render(p.status, view.UnlockPage(s.page(c, s.text.T("unlock.title"), ""), view.Login{Form: form, Next: next, Device: remembered(c.r)}))
 }
 
 // withQuery adds a query to a path.

@@ -165,7 +165,7 @@ func (s *Server) addCamera(c *call) error {
 		return err
 	}
 	s.asked.drop(token)
-	s.enterChange(c, "camera-added", added.ID)
+	s.enterChange(c, logCameraAdded, added.ID)
 	return withQuery("/cameras/"+added.ID.String(), "new", "1")
 }
 

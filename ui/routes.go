@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"lares/nvr/auth"
@@ -49,7 +50,11 @@ func (rt route) limit() time.Duration {
 
 // routes is the table of everything that the web interface answers.
 func (s *Server) routes() []route {
-	const probing = 60 * time.Second // two streams, each tried once
+	return slices.Concat(s.openRoutes(), s.cameraRoutes(), s.householdRoutes(), s.apiRoutes())
+}
+
+// openRoutes answer somebody who is not logged in.
+func (s *Server) openRoutes() []route {
 	return []route{
 		{pattern: "GET /healthz", handle: s.health, rule: open, kind: api},
 		{pattern: "GET /ca.crt", handle: s.authority, rule: open, kind: api},
@@ -57,23 +62,28 @@ func (s *Server) routes() []route {
 		{pattern: "GET /static/", handle: s.staticFile, rule: open, kind: api},
 		{pattern: "GET /login", handle: s.loginForm, rule: open},
 		{pattern: "POST /login", handle: s.login, rule: open},
-
+		{pattern: "GET /join", handle: s.joinForm, rule: open},
+		{pattern: "POST /join/code", handle: s.joinCode, rule: open},
+		{pattern: "POST /join", handle: s.join, rule: open},
+		{pattern: "GET /recover", handle: s.recoverForm, rule: open},
+		{pattern: "POST /recover", handle: s.recoverOwner, rule: open},
+		{pattern: "POST /api/v1/device/login", handle: s.useDevice, rule: open, kind: api},
 		{pattern: "GET /setup", handle: s.setupForm, rule: unclaimed},
 		{pattern: "POST /setup/code", handle: s.setupCode, rule: unclaimed},
 		{pattern: "POST /setup/owner", handle: s.setupOwner, rule: unclaimed},
 		{pattern: "POST /setup/recovery", handle: s.setupRecovery, rule: unclaimed},
 		{pattern: "POST /setup/factor", handle: s.setupFactor, rule: unclaimed},
+		{pattern: "/", handle: s.nothing, rule: open},
+	}
+}
 
+// cameraRoutes are the pages of cameras and of what they saw.
+func (s *Server) cameraRoutes() []route {
+	const probing = 60 * time.Second // two streams, each tried once
+	return []route{
 		{pattern: "GET /{$}", handle: s.home},
 		{pattern: "GET /events", handle: s.eventsPage}, // each camera is asked about by itself
 		{pattern: "GET /welcome", handle: s.welcome, action: auth.ActSettings},
-		{pattern: "POST /logout", handle: s.logout},
-		{pattern: "GET /unlock", handle: s.unlockForm},
-		{pattern: "POST /unlock", handle: s.unlock},
-		{pattern: "GET /account", handle: s.account, action: auth.ActAccount},
-		{pattern: "POST /account/password", handle: s.changePassword, action: auth.ActAccount},
-		{pattern: "POST /account/revoke", handle: s.revoke, action: auth.ActAccount},
-
 		{pattern: "GET /cameras/new", handle: s.newCameraForm, action: auth.ActCameras},
 		{pattern: "POST /cameras/new", handle: s.askCamera, action: auth.ActCameras, patience: probing},
 		{pattern: "POST /cameras/new/add", handle: s.addCamera, action: auth.ActCameras},
@@ -83,7 +93,44 @@ func (s *Server) routes() []route {
 		{pattern: "POST /cameras/{camera}/settings", handle: s.saveSettings, action: auth.ActCameras},
 		{pattern: "POST /cameras/{camera}/remove", handle: s.removeCamera, action: auth.ActCameras},
 		{pattern: "POST /cameras/{camera}/retry", handle: s.retryCamera, action: auth.ActCameras},
+	}
+}
 
+// householdRoutes are the pages of people, their keys, and who looked.
+func (s *Server) householdRoutes() []route {
+	const checking = 5 * time.Minute // a record of years
+	return []route{
+		{pattern: "POST /logout", handle: s.logout},
+		{pattern: "GET /unlock", handle: s.unlockForm},
+		{pattern: "POST /unlock", handle: s.unlock},
+		{pattern: "GET /prove", handle: s.proofForm},
+		{pattern: "POST /prove", handle: s.proved},
+		{pattern: "GET /account", handle: s.account, action: auth.ActAccount},
+		{pattern: "POST /account/password", handle: s.changePassword, action: auth.ActAccount},
+		{pattern: "POST /account/revoke", handle: s.revoke, action: auth.ActAccount},
+		{pattern: "GET /account/factor", handle: s.newFactor, action: auth.ActAccount},
+		{pattern: "POST /account/factor", handle: s.setFactor, action: auth.ActAccount},
+		{pattern: "POST /account/factor/off", handle: s.dropFactor, action: auth.ActAccount},
+		{pattern: "POST /account/codes", handle: s.newCodes, action: auth.ActAccount},
+		{pattern: "POST /account/devices/forget", handle: s.forgetDevice, action: auth.ActAccount},
+		{pattern: "GET /remember", handle: s.rememberPage, action: auth.ActAccount},
+		{pattern: "GET /log", handle: s.whoLooked, action: auth.ActLog},
+		{pattern: "POST /log/check", handle: s.checkLog, action: auth.ActLog, patience: checking},
+		{pattern: "GET /people", handle: s.people, action: auth.ActPeople},
+		{pattern: "GET /people/new", handle: s.newPerson, action: auth.ActPeople},
+		{pattern: "POST /people/new", handle: s.addPerson, action: auth.ActPeople},
+		{pattern: "GET /people/{person}", handle: s.personForm, action: auth.ActPeople},
+		{pattern: "POST /people/{person}", handle: s.changePerson, action: auth.ActPeople},
+		{pattern: "POST /people/{person}/suspend", handle: s.suspendPerson, action: auth.ActPeople},
+		{pattern: "POST /people/{person}/reset", handle: s.resetPerson, action: auth.ActPeople},
+		{pattern: "POST /people/{person}/remove", handle: s.removePerson, action: auth.ActPeople},
+	}
+}
+
+// apiRoutes answer scripts.
+func (s *Server) apiRoutes() []route {
+	return []route{
+		{pattern: "POST /api/v1/device", handle: s.remember, action: auth.ActAccount, kind: api},
 		{pattern: "GET /api/v1/cameras", handle: s.listCameras, kind: api},
 		{pattern: "GET /api/v1/live/{camera}", handle: s.live, action: auth.ActLive, kind: stream},
 		{pattern: "GET /api/v1/cameras/{camera}/timeline", handle: s.timeline, action: auth.ActReplay, kind: api},
@@ -98,8 +145,6 @@ func (s *Server) routes() []route {
 		{pattern: "GET /api/v1/events/{event}/thumbnail.jpg", handle: s.thumbnail, action: auth.ActReplay, kind: api},
 		{pattern: "GET /api/v1/happenings", handle: s.happenings, kind: stream}, // so is each piece of news
 		{pattern: "POST /api/v1/csp", handle: s.policyReport, kind: api},
-
-		{pattern: "/", handle: s.nothing, rule: open},
 	}
 }
 

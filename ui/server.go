@@ -31,10 +31,12 @@ type Server struct {
 	// authorize is Config.Auth.Authorize.
 	authorize func(ctx context.Context, sess *auth.Session, a auth.Action, camera nvr.CameraID, at time.Time) error
 
-	entered *entered            // what is in the record of who looked already
-	setups  *drafts[setupDraft] // first runs that are under way
-	asked   *drafts[nvr.Camera] // cameras that were asked and not added yet
-	reports atomic.Uint64       // of broken content security policy
+	entered *entered             // what is in the record of who looked already
+	setups  *drafts[setupDraft]  // first runs that are under way
+	asked   *drafts[nvr.Camera]  // cameras that were asked and not added yet
+	joins   *drafts[joinDraft]   // invitations that are being used
+	factors *drafts[factorDraft] // second factors that are being set up
+	reports atomic.Uint64        // of broken content security policy
 }
 
 // New returns the server of the routes in routes.go.
@@ -54,6 +56,8 @@ func New(cfg Config) (*Server, error) {
 		entered: newEntered(),
 		setups:  newDrafts[setupDraft](maxSetups, draftLife),
 		asked:   newDrafts[nvr.Camera](maxAsked, draftLife),
+		joins:   newDrafts[joinDraft](maxJoins, draftLife),
+		factors: newDrafts[factorDraft](maxJoins, draftLife),
 	}
 	for _, rt := range s.routes() {
 		s.mux.HandleFunc(rt.pattern, s.serve(rt))
@@ -136,10 +140,12 @@ func (s *Server) admit(c *call) error {
 			return err
 		}
 	}
-	if c.route.action == "" {
-		return nil
+	if c.route.action != "" {
+		if err := s.allow(c, c.route.action, time.Now()); err != nil {
+			return err
+		}
 	}
-	return s.allow(c, c.route.action, time.Now())
+	return s.checkProof(c)
 }
 
 // sendToLogin answers somebody who is not logged in.

@@ -14,6 +14,9 @@ const (
 	// from this host and for all paths (RFC 6265bis section 4.1.3.2).
 	cookieName      = "__Host-lares"
 	setupCookieName = "__Host-lares-setup"
+	joinCookieName  = "__Host-lares-join"
+	// seenCookieName holds the number of the newest notice that was shown.
+	seenCookieName = "__Host-lares-seen"
 	// cookieLife is longer than a session lasts without use; the box decides.
 	cookieLife = 400 * 24 * time.Hour
 )

@@ -63,7 +63,7 @@ func (s *Server) saveSettings(c *call) error {
 	if err != nil {
 		return err
 	}
-	s.enterChange(c, "camera-changed", camera.ID)
+	s.enterChange(c, logCameraChanged, camera.ID)
 	return withQuery("/cameras/"+camera.ID.String(), "done", "saved")
 }
 
@@ -74,7 +74,7 @@ func (s *Server) removeCamera(c *call) error {
 	if err := s.cfg.Cameras.Remove(c.r.Context(), c.camera.ID); err != nil {
 		return err
 	}
-	s.enterChange(c, "camera-removed", c.camera.ID)
+	s.enterChange(c, logCameraRemoved, c.camera.ID)
 	return withQuery("/", "done", "removed")
 }
 

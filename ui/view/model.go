@@ -21,7 +21,12 @@ type Page struct {
 	Locked bool     // logged in, but the keys of the footage are gone from memory
 	Notice string   // good news of the last action
 	Alarms []string // what the owner must know at once
+	// May reports whether whoever is logged in may do something with the house;
+	// nil for nobody.
+	May func(action string) bool
 }
+
+func (p Page) may(action string) bool { return p.May != nil && p.May(action) }
 
 // T returns a text of the catalogue.
 func (p Page) T(id string, args ...string) string { return p.Text.T(id, args...) }
@@ -49,6 +54,7 @@ func (f Form) wrong(field string) string {
 type State struct {
 	Recording bool
 	Starting  bool // it was added a moment ago
+	Waits     bool // for motion, as the owner wants
 	Since     time.Time
 	Cause     string // in words
 	Detail    string // what to do
@@ -59,6 +65,8 @@ func (s State) word() string {
 	switch {
 	case s.Recording:
 		return "on"
+	case s.Waits:
+		return "waits"
 	case s.Starting:
 		return "starting"
 	}
@@ -75,6 +83,9 @@ type Camera struct {
 	Refused bool // rejected the password; waits for the owner
 	State   State
 	Streams []Stream
+	// Of the camera's own page.
+	Watched              Watched
+	MayReplay, MayExport bool
 }
 
 // Stream is one stream of a camera in words.
@@ -88,7 +99,32 @@ type Stream struct {
 // Login is the page that asks for name and password.
 type Login struct {
 	Form
-	Next string
+	Next   string
+	Device bool // this browser may be a remembered device
+	Ways   bool // the other ways in are shown open
+}
+
+// Factor is a fresh second factor.
+type Factor struct {
+	Form
+	Draft   string
+	Secret  string
+	QR      QR
+	AuthURL string
+}
+
+// Device is a remembered device.
+type Device struct {
+	ID, Label      string
+	Since, Expires time.Time
+}
+
+// Proof is the form that asks for the password once more.
+type Proof struct {
+	Form
+	Action string // where the form goes
+	Back   string // without it
+	Fields [][2]string
 }
 
 // Setup is a step of the first run.
@@ -192,6 +228,10 @@ type Account struct {
 	Form
 	Name     string
 	Sessions []Session
+	Devices  []Device
+	Locked   bool // what stands below is not known
+	Second   bool // there is a second factor
+	Codes    int  // recovery codes that are left
 }
 
 // Session is a browser that is logged in.

@@ -4,9 +4,11 @@ import './live.js';
 import './player.js';
 import './search.js';
 import './camera.js'; // uses those above
+import './device.js';
 import './events.js';
 import './zones.js';
 import { watchHappenings } from './happenings.js';
+import { personForm } from './people.js';
 import { watchStatus } from './status.js';
 import { watchLive } from './stills.js';
 import { localise } from './text.js';
@@ -15,6 +17,7 @@ localise(document);
 watchStatus();
 watchHappenings();
 watchLive();
+for (const form of document.querySelectorAll('form[data-person]')) personForm(/** @type {HTMLFormElement} */ (form));
 
 document.addEventListener('click', (e) => {
   if (/** @type {Element} */ (e.target).closest('[data-action="print"]')) window.print();

@@ -1,5 +1,5 @@
 // <lares-camera>: one camera's page. It owns what is shown: live or a time.
-import { ask, json } from './api.js';
+import { Refusal, ask, json } from './api.js';
 import { DayEvents } from './dayevents.js';
 import { lead } from './eventlist.js';
 import { date, dateValue, hm, hms, localValue, midnight, t } from './text.js';
@@ -7,6 +7,7 @@ import { date, dateValue, hm, hms, localValue, midnight, t } from './text.js';
 const hour = 3600e3;
 const longest = 2 * hour; // of a clip
 const refresh = 10e3; // ms between looks at a day that is not over
+const wish = 'lares-save'; // the clip to save after the password
 const settled = 1500; // ms until an event that ended is in the list
 
 export class LaresCamera extends HTMLElement {
@@ -57,6 +58,7 @@ export class LaresCamera extends HTMLElement {
     this.#mode('live');
     this.#showDay(wished > 0 ? wished : Date.now());
     if (wished > 0) this.#pick(wished, true);
+    if (new URLSearchParams(location.search).has('save')) this.#saveWished();
   }
 
   disconnectedCallback() {
@@ -347,6 +349,7 @@ export class LaresCamera extends HTMLElement {
   }
 
   async #loadEvents() {
+    if (this.hasAttribute('live-only')) return;
     const { from, to } = this.#day;
     if (!(await this.#events.load(from, to))) return;
     for (const ruler of [this.#day, this.#hour]) ruler.events = this.#events.list;
@@ -354,6 +357,7 @@ export class LaresCamera extends HTMLElement {
   }
 
   async #load() {
+    if (this.hasAttribute('live-only')) return;
     const { from, to } = this.#day;
     this.#fetched = Date.now();
     const [got, moved] = await Promise.all(['timeline', 'density'].map(
@@ -404,6 +408,19 @@ export class LaresCamera extends HTMLElement {
     to.value = localValue(middle + 30e3);
   }
 
+  /** Goes on with the clip that was asked for before the password. */
+  #saveWished() {
+    history.replaceState(null, '', location.pathname);
+    const { from, to } = JSON.parse(sessionStorage.getItem(wish) ?? '{}');
+    sessionStorage.removeItem(wish);
+    if (!from) return;
+    const form = this.#part('export-form');
+    form.elements.from.value = localValue(from);
+    form.elements.to.value = localValue(to);
+    this.#part('export').open = true;
+    form.requestSubmit();
+  }
+
   /** @param {Event} e */
   async #export(e) {
     e.preventDefault();
@@ -424,6 +441,11 @@ export class LaresCamera extends HTMLElement {
       link.download = '';
       link.click();
     } catch (err) {
+      if (err instanceof Refusal && err.code === 'step-up') {
+        sessionStorage.setItem(wish, JSON.stringify({ from, to }));
+        location.assign(`/prove?next=${encodeURIComponent(`${location.pathname}?save`)}`);
+        return;
+      }
       said.textContent = /** @type {Error} */ (err).message;
       said.hidden = false;
     }

@@ -36,7 +36,7 @@ export function short(ms) {
   return new Date(ms).toDateString() === new Date().toDateString() ? hm(ms) : `${date(ms)}, ${hm(ms)}`;
 }
 
-const formats = { time: hms, date, moment, short };
+const formats = { time: hms, hm, date, moment, short };
 
 /** Shows the times of a page in the viewer's zone. @param {ParentNode} root */
 export function localise(root) {
