@@ -19,7 +19,7 @@ BUILD := $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit clock browser e2e check format vet lint mod generated generate generate-demo notices tidy fuzz bench clean
+.PHONY: help build run test unit clock browser e2e check format vet lint mod generated generate generate-demo notices tidy fuzz bench deb clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ fuzz: ## run each fuzz target for T (make fuzz T=1m)
 
 bench: ## run the benchmarks
 	$(FFMPEG) packaging/dev/bench
+
+deb: build ## make the Debian package in bin (on Debian 12 it is made for all that are served)
+	GO="$(GO)" packaging/deb/build bin/lares "$(VERSION)" bin
 
 clean: ## remove what was built and installed in the tree
 	rm -rf bin ui/e2e/out ui/e2e/node_modules
