@@ -261,6 +261,16 @@ func TestEventOfATornSegmentIsFound(t *testing.T) {
 	}
 }
 
+func TestEventOfASegmentThatHasJustBegunIsFound(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, t.TempDir(), testCamera(1), newKeys())
+	start := time.Now().Add(-time.Minute)
+	publish(h.main(), newSource(start), 1) // no fragment is full yet
+	h.drained(h.main())
+	saved := []nvr.Event{h.save(event(h.camera.ID, start))}
+	h.expect("at the beginning of a segment", start.Add(-time.Minute), time.Now(), saved)
+}
+
 func TestEventWaitsForASegmentAndTooManyAreRefused(t *testing.T) {
 	t.Parallel()
 	k := newKeys()

@@ -77,8 +77,8 @@ func (l *Library) locate(ctx context.Context, opener nvr.Opener, req nvr.MediaRe
 			found, init = nil, append([]byte(nil), own...)
 		}
 		for _, f := range o.fragments {
-			if f.KeyBytes > 0 && f.Time <= from {
-				found = found[:0] // a later beginning that is early enough
+			if f.KeyBytes > 0 && (f.Time <= from || before(found, from)) {
+				found = found[:0] // a later beginning that is early enough, or the first one behind a gap
 			}
 			if f.Time < to && (len(found) > 0 || f.KeyBytes > 0) {
 				found = append(found, chunk{Fragment: f, part: o.part})
@@ -89,10 +89,16 @@ func (l *Library) locate(ctx context.Context, opener nvr.Opener, req nvr.MediaRe
 	if errors.Is(err, errNewInit) {
 		err = nil
 	}
-	if n := len(found); n > 0 && found[n-1].Time+int64(found[n-1].Duration) <= from {
-		found = nil // all of it lies before the span
+	if before(found, from) {
+		found = nil
 	}
 	return found, init, err
+}
+
+// before reports whether all fragments, which are in order, end before a time.
+func before(all []chunk, from int64) bool {
+	n := len(all)
+	return n > 0 && all[n-1].Time+int64(all[n-1].Duration) <= from
 }
 
 // clip is the mp4 file: a head in memory, and then the samples of each

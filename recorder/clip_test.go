@@ -232,6 +232,24 @@ func TestExportOverAGapKeepsItsLength(t *testing.T) {
 	probeClip(t, file, append(sent, after...))
 }
 
+func TestExportFromAGapHasNothingOfBeforeTheGap(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, t.TempDir(), testCamera(1), newKeys())
+	start := time.Now().Add(-5 * time.Minute).Truncate(time.Second)
+	src := newTalkie(start)
+	h.send(src.frames(100))
+	src.start, src.n, src.sound = src.start+nvr.DurationTicks(40*time.Second), 0, 0
+	src.run++
+	after := src.frames(100)
+	h.send(after)
+	h.stopRecording()
+	clip, file := h.export(start.Add(20*time.Second), time.Now())
+	if clip.From.Before(start.Add(39 * time.Second)) {
+		t.Errorf("the clip begins %v before what was asked for", start.Add(20*time.Second).Sub(clip.From))
+	}
+	probeClip(t, file, after)
+}
+
 func TestNewParametersBeginANewSegmentAndInit(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, t.TempDir(), testCamera(1), newKeys())

@@ -94,7 +94,8 @@ func (r *Recorder) live(stream nvr.StreamID, from, to time.Time) []part {
 	for i, s := range w.live {
 		p := s.part()
 		if p.Duration == 0 {
-			p.Duration = nvr.TickDuration(p.reach - s.start)
+			// At least what the index counts: before its first fragment it may hold an event.
+			p.Duration = max(nvr.TickDuration(p.reach-s.start), time.Millisecond)
 			if i == len(w.live)-1 {
 				p.moved = slices.Clone(w.moved)
 				p.Activity.Moving = len(p.moved)

@@ -86,7 +86,7 @@ func (h *house) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.fleet = camera.NewFleet(camera.FleetConfig{Store: h.config, Bus: h.bus, Log: h.log})
+	h.fleet = camera.NewFleet(camera.FleetConfig{Store: h.config, Bus: h.bus, Log: h.log, Transcoder: h.workers.sound})
 	if err := h.fleet.Load(ctx); err != nil {
 		return err
 	}

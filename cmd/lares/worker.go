@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"lares/motion/decode"
 	"lares/motion/watch"
 	"lares/nvr"
+	"lares/nvr/camera"
 	"lares/nvr/media"
 )
 
@@ -29,7 +31,7 @@ func mediaWorker(stderr io.Writer) int {
 			}
 			return v, nil
 		},
-		JPEG:  decode.JPEG,
+		JPEG: decode.JPEG,
 		Sound: func(f media.SoundFormat) (media.Sound, error) {
 			s, err := decode.NewSound(f.Codec, f.Rate, f.Channels)
 			if err != nil {
@@ -58,8 +60,9 @@ type workers struct {
 	log    *slog.Logger
 	stills *media.Worker
 
-	mu      sync.Mutex // guards cameras
+	mu      sync.Mutex // guards what follows
 	cameras map[nvr.CameraID]*media.Worker
+	subs    map[nvr.CameraID]*media.Worker // for the sound of small pictures
 }
 
 func newWorkers(log *slog.Logger) *workers {
@@ -68,19 +71,34 @@ func newWorkers(log *slog.Logger) *workers {
 		log:     log,
 		stills:  media.NewWorker(media.WorkerConfig{Name: "stills", Log: log, Idle: idle}),
 		cameras: make(map[nvr.CameraID]*media.Worker),
+		subs:    make(map[nvr.CameraID]*media.Worker),
 	}
 }
 
 // camera returns the worker of a camera. Its process starts when it is used and
 // ends when it is not.
 func (w *workers) camera(id nvr.CameraID) *media.Worker {
+	return w.worker(w.cameras, id, id.String())
+}
+
+// sound returns what converts the sound of a stream. A worker remembers one
+// sound only, so that of the small picture has a worker of its own.
+func (w *workers) sound(id nvr.CameraID, q nvr.Quality) camera.Transcoder {
+	if q == nvr.Main {
+		return transcoder{w.camera(id)}
+	}
+	return transcoder{w.worker(w.subs, id, id.String()+" "+q.String())}
+}
+
+// worker returns the worker of a camera out of one of the maps.
+func (w *workers) worker(of map[nvr.CameraID]*media.Worker, id nvr.CameraID, name string) *media.Worker {
 	const idle = time.Minute
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	worker := w.cameras[id]
+	worker := of[id]
 	if worker == nil {
-		worker = media.NewWorker(media.WorkerConfig{Name: id.String(), Log: w.log, Idle: idle})
-		w.cameras[id] = worker
+		worker = media.NewWorker(media.WorkerConfig{Name: name, Log: w.log, Idle: idle})
+		of[id] = worker
 	}
 	return worker
 }
@@ -88,10 +106,23 @@ func (w *workers) camera(id nvr.CameraID) *media.Worker {
 func (w *workers) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, worker := range w.cameras {
-		worker.Close()
+	for _, of := range []map[nvr.CameraID]*media.Worker{w.cameras, w.subs} {
+		for _, worker := range of {
+			worker.Close()
+		}
 	}
 	w.stills.Close()
+}
+
+// transcoder is a worker as a camera's sound sees it.
+type transcoder struct{ worker *media.Worker }
+
+func (t transcoder) Sound(ctx context.Context, f camera.SoundFormat, blocks []camera.SoundBlock, yield func(int64, []byte)) ([]byte, error) {
+	sound := make([]media.SoundBlock, len(blocks))
+	for i, b := range blocks {
+		sound[i] = media.SoundBlock(b)
+	}
+	return t.worker.Sound(ctx, media.SoundFormat(f), sound, yield)
 }
 
 // decoder is a camera's worker as the search for motion sees it, which shares

@@ -22,6 +22,7 @@ type answers struct {
 	host      string // of the camera, without port
 	secure    bool   // rtsps
 	wantSound bool
+	converts  bool // sound that is not AAC is of use
 
 	asked     base.Method // of the request that is being answered
 	transport string      // of that request
@@ -146,8 +147,12 @@ func (a *answers) describe(res *base.Response) {
 	if a.offer.video != nil {
 		media = append(media, a.offer.video)
 	}
-	if a.offer.sound != nil && a.wantSound && a.offer.video != nil {
-		media = append(media, a.offer.sound)
+	if sound := a.offer.sound; sound != nil && a.wantSound && a.offer.video != nil {
+		if sound.converted() && !a.converts {
+			a.offer.notes = append([]string{unknownSound(sound.heard.name)}, a.offer.notes...)
+		} else {
+			media = append(media, sound)
+		}
 	}
 	if len(media) == 0 {
 		a.refusal = unfitError{a.offer.unfit}

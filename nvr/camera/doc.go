@@ -3,6 +3,10 @@
 // and publishes them to the [nvr.Stream] of each source, again and again until
 // its context ends. A [Fleet] holds the supervisors of all cameras.
 //
+// Sound is AAC when it is published. What a camera codes otherwise goes through
+// the [Transcoder] that the fleet was given, beside the pictures and never in
+// their way; sound of a camera whose sound is off is not even asked for.
+//
 // It owns the connections, the mapping of camera clocks to the time of the
 // house, reconnecting and the measured health. It knows neither disk nor HTTP.
 //

@@ -2,6 +2,7 @@ package camera
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type Feed struct {
 	audio   audioState
 	health  health
 	notes   []string
+	silent  bool // sound that belongs there is missing
 }
 
 // audioState is the order of the sound within a run.
@@ -70,11 +72,11 @@ func (f *Feed) stepped(detail string) {
 	}
 }
 
-// running reports whether a run is on.
-func (f *Feed) running() bool {
+// running reports whether a run is on, and which.
+func (f *Feed) running() (run uint64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.inRun
+	return f.run, f.inRun
 }
 
 // publishVideo hands a picture over; the first one of a run must be Key. It
@@ -101,11 +103,11 @@ func (f *Feed) publishVideo(frame *nvr.Frame, params *nvr.Params, mono time.Dura
 	return began
 }
 
-// publishSound hands a block of sound over if a run is on.
-func (f *Feed) publishSound(frame *nvr.Frame, mono time.Duration) {
+// publishSound hands a block of sound over that belongs to a run, if that is on.
+func (f *Feed) publishSound(frame *nvr.Frame, run uint64, mono time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.inRun || f.params.Audio == nvr.NoCodec || f.audio.begun && frame.DTS <= f.audio.lastDTS {
+	if !f.inRun || run != f.run || f.params.Audio == nvr.NoCodec || f.audio.begun && frame.DTS <= f.audio.lastDTS {
 		return
 	}
 	f.audio = audioState{begun: true, lastDTS: frame.DTS}
@@ -123,7 +125,14 @@ func equalParams(a, b *nvr.Params) bool {
 func (f *Feed) setNotes(notes []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.notes = notes
+	f.notes, f.silent = notes, false
+}
+
+// setSoundMissing says whether sound that belongs there is missing at the moment.
+func (f *Feed) setSoundMissing(missing bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.silent = missing
 }
 
 // status returns the health of the stream at a moment of the monotonic clock.
@@ -133,6 +142,9 @@ func (f *Feed) status(source nvr.Source, mono time.Duration) nvr.StreamStatus {
 	s := nvr.StreamStatus{
 		Source: source, State: f.stream.State(), Params: f.params,
 		Notes: append([]string(nil), f.notes...),
+	}
+	if f.silent && !slices.Contains(s.Notes, unconverted) {
+		s.Notes = append(s.Notes, unconverted)
 	}
 	if f.inRun {
 		s.FrameRate, s.BitRate, s.GOP = f.health.rates(mono)

@@ -32,6 +32,10 @@ type FleetConfig struct {
 	Log   *slog.Logger
 	// Stream bounds the memory of each stream.
 	Stream nvr.StreamConfig
+	// Transcoder returns what turns sound of a camera into AAC: for each stream
+	// one of its own. It is asked for cameras that record sound only. May be nil
+	// and may return nil: then only AAC is recorded.
+	Transcoder func(camera nvr.CameraID, q nvr.Quality) Transcoder
 }
 
 // Fleet holds all cameras of the house and pulls those that are switched on
@@ -164,9 +168,13 @@ func (f *Fleet) startMissing(ctx context.Context, wg *sync.WaitGroup) {
 		}
 		id := e.camera.ID
 		ctx, cancel := context.WithCancel(ctx)
+		var transcoder func(nvr.Quality) Transcoder
+		if f.cfg.Transcoder != nil {
+			transcoder = func(q nvr.Quality) Transcoder { return f.cfg.Transcoder(id, q) }
+		}
 		t := &task{cancel: cancel, done: make(chan struct{})}
 		t.supervisor = NewSupervisor(SupervisorConfig{
-			Camera: e.camera, Feeds: e.feeds, Bus: f.cfg.Bus, Log: f.cfg.Log,
+			Camera: e.camera, Feeds: e.feeds, Bus: f.cfg.Bus, Log: f.cfg.Log, Transcoder: transcoder,
 			OnPin: func(stream nvr.StreamID, pin []byte) {
 				select {
 				case f.pins <- pinNews{id, stream, pin}:

@@ -73,6 +73,8 @@ func FuzzDescriptions(f *testing.F) {
 	}
 	f.Add([]byte("m=video 0 RTP/AVP 96\na=rtpmap:96 H264/90000\na=fmtp:96 sprop-parameter-sets=AAAAAWdC,aM4="), false)
 	f.Add([]byte("m=audio 0 RTP/AVP 97\na=rtpmap:97 MPEG4-GENERIC/8000\na=fmtp:97 config=1588;sizelength=99999"), true)
+	f.Add([]byte("m=audio 0 RTP/AVP 8\na=rtpmap:8 PCMA/16000/2"), true)
+	f.Add([]byte("m=audio 0 RTP/AVP 0 11\na=rtpmap:11 PCM/48000"), false)
 	f.Fuzz(func(t *testing.T, text []byte, secure bool) {
 		o := parseOffer(text)
 		for _, note := range o.notes {
@@ -109,6 +111,30 @@ func FuzzDescriptions(f *testing.F) {
 			for _, m := range session.Medias {
 				if at, err := m.URL(u); err != nil || at == nil {
 					t.Fatalf("control %q makes no address: %v", m.Control, err)
+				}
+			}
+		}
+	})
+}
+
+func FuzzSoundPackets(f *testing.F) {
+	f.Add("m=audio 0 RTP/AVP 8", []byte{1, 2, 3})
+	f.Add("m=audio 0 RTP/AVP 10", []byte{1, 2, 3, 4, 5, 6, 7, 8})
+	f.Add("m=audio 0 RTP/AVP 97\na=rtpmap:97 opus/48000/2", []byte{0xfb, 0xff})
+	f.Add("m=audio 0 RTP/AVP 97\na=rtpmap:97 MPEG4-GENERIC/16000\na=fmtp:97 config=1408", []byte{0, 16, 0, 8, 1})
+	f.Fuzz(func(t *testing.T, text string, payload []byte) {
+		o := parseOffer([]byte(text))
+		if o.sound == nil {
+			return
+		}
+		unpack, err := newUnpacker(o.sound)
+		if err != nil {
+			return
+		}
+		for sequence := range uint16(3) {
+			for _, p := range unpack(&rtp.Packet{Header: rtp.Header{SequenceNumber: sequence, Marker: sequence > 0}, Payload: payload}) {
+				if p.samples <= 0 || len(p.data) == 0 || len(o.sound.heard.own(p.data)) != len(p.data) {
+					t.Fatalf("%d samples in %d bytes", p.samples, len(p.data))
 				}
 			}
 		}

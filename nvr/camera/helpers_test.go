@@ -80,13 +80,20 @@ func describe(sim *camsim.Camera, qualities ...nvr.Quality) nvr.Camera {
 
 func supervise(t testing.TB, c nvr.Camera, adjust ...func(*Supervisor)) *rig {
 	t.Helper()
+	return superviseSound(t, c, nil, adjust...)
+}
+
+// superviseSound is supervise with what converts sound.
+func superviseSound(t testing.TB, c nvr.Camera, sound func(nvr.Quality) Transcoder, adjust ...func(*Supervisor)) *rig {
+	t.Helper()
 	r := &rig{bus: nvr.NewBus(), pins: make(chan []byte, 8)}
 	for _, source := range c.Streams {
 		r.feeds = append(r.feeds, NewFeed(nvr.NewStream(source.Stream, nvr.StreamConfig{Window: 64 << 20})))
 	}
 	r.Supervisor = NewSupervisor(SupervisorConfig{
 		Camera: c, Feeds: r.feeds, Bus: r.bus, Log: slog.New(slog.DiscardHandler),
-		OnPin: func(_ nvr.StreamID, pin []byte) { r.pins <- pin },
+		OnPin:      func(_ nvr.StreamID, pin []byte) { r.pins <- pin },
+		Transcoder: sound,
 	})
 	for _, f := range adjust {
 		f(r.Supervisor)

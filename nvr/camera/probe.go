@@ -29,7 +29,7 @@ func (f *Fleet) Probe(ctx context.Context, c nvr.Camera) (nvr.ProbeReport, error
 	}
 	var r nvr.ProbeReport
 	for _, source := range slices.Clone(c.Streams) {
-		probed, problem := probe(ctx, f.cfg.Log, c, source)
+		probed, problem := f.probe(ctx, c, source)
 		if ctx.Err() != nil {
 			return nvr.ProbeReport{}, fmt.Errorf("probe camera: %w", ctx.Err())
 		}
@@ -49,7 +49,7 @@ func (f *Fleet) Probe(ctx context.Context, c nvr.Camera) (nvr.ProbeReport, error
 
 // probe makes one connection and waits for a key frame. A failure without a
 // detail is none.
-func probe(ctx context.Context, log *slog.Logger, c nvr.Camera, source nvr.Source) (nvr.ProbedStream, failure) {
+func (f *Fleet) probe(ctx context.Context, c nvr.Camera, source nvr.Source) (nvr.ProbedStream, failure) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(probeTimeout, func() { cancel(context.DeadlineExceeded) })
@@ -59,7 +59,7 @@ func probe(ctx context.Context, log *slog.Logger, c nvr.Camera, source nvr.Sourc
 	feed := NewFeed(stream)
 	began := make(chan struct{}, 1)
 	s := &session{
-		camera: c, source: source, feed: feed, clock: systemClock(),
+		camera: c, source: source, feed: feed, clock: systemClock(), transcodes: f.cfg.Transcoder != nil,
 		began: func() {
 			select {
 			case began <- struct{}{}:
@@ -85,7 +85,7 @@ func probe(ctx context.Context, log *slog.Logger, c nvr.Camera, source nvr.Sourc
 	}
 	status := feed.status(source, s.clock().mono)
 	if status.Params != nil {
-		log.LogAttrs(ctx, slog.LevelInfo, "camera probed", slog.String("video", status.Params.Video.String()))
+		f.cfg.Log.LogAttrs(ctx, slog.LevelInfo, "camera probed", slog.String("video", status.Params.Video.String()))
 		return nvr.ProbedStream{
 			Source: s.source, Params: status.Params, FrameRate: status.FrameRate, Notes: status.Notes,
 		}, failure{}

@@ -263,72 +263,72 @@ func TestSessionStaysTheFirstOne(t *testing.T) {
 }
 
 // corpus is what the shared session descriptions offer: the codec of the
-// pictures or the name of what they are, whether the sound is AAC, and what is
-// left out.
+// pictures or the name of what they are, whether the sound can be recorded, and
+// what is left out.
 var corpus = map[string]struct {
 	video string
 	sound bool
 	notes string
 }{
-	"retina/tplink_sdp.txt":         {"H.265", false, "G.711 application/TP-LINK"},
+	"retina/tplink_sdp.txt":         {"H.265", true, "application/TP-LINK"},
 	"go2rtc/TestBugSDP1.sdp":        {"H.264", true, ""},
-	"go2rtc/TestBugSDP2.sdp":        {"H.264", false, "G.711"},
+	"go2rtc/TestBugSDP2.sdp":        {"H.264", true, ""},
 	"go2rtc/TestBugSDP3.sdp":        {"H.264", true, ""},
-	"go2rtc/TestBugSDP4.sdp":        {"H.264", false, "G.711 application/MERCURY"},
+	"go2rtc/TestBugSDP4.sdp":        {"H.264", true, "application/MERCURY"},
 	"go2rtc/TestBugSDP5.sdp":        {"H.264", true, ""},
-	"go2rtc/TestBugSDP6.sdp":        {"Motion JPEG", false, "G.711 video.analysis vnd.onvif.metadata"},
-	"go2rtc/TestBugSDP7.sdp":        {"H.264", false, "G.711 vnd.onvif.metadata"},
-	"go2rtc/TestHikvisionPCM.sdp":   {"H.264", false, "PCM"},
+	"go2rtc/TestBugSDP6.sdp":        {"Motion JPEG", true, "video.analysis vnd.onvif.metadata"},
+	"go2rtc/TestBugSDP7.sdp":        {"H.264", true, "vnd.onvif.metadata"},
+	"go2rtc/TestHikvisionPCM.sdp":   {"H.264", true, ""},
 	"gortsplib/sdp_base.sdp":        {"no pictures", false, ""},
 	"gortsplib/sdp_empty_lines.sdp": {"no pictures", false, ""},
-	"gortsplib/sdp_full.sdp":        {"h263-1998", false, "G.711"},
+	"gortsplib/sdp_full.sdp":        {"h263-1998", true, ""},
 	"gortsplib/sdp_issue_gortsplib_1025_undisclosed_cameras_ipv4_.sdp":                 {"a format without a name", false, ""},
 	"gortsplib/sdp_issue_gortsplib_1025_undisclosed_cameras_ipv6_.sdp":                 {"a format without a name", false, ""},
 	"gortsplib/sdp_issue_gortsplib_112_a_Hex_session_.sdp":                             {"no pictures", false, ""},
 	"gortsplib/sdp_issue_gortsplib_112_b_Hex_session_.sdp":                             {"no pictures", false, ""},
 	"gortsplib/sdp_issue_gortsplib_116_IOI_trk_101_.sdp":                               {"MPEG-4", false, ""},
 	"gortsplib/sdp_issue_gortsplib_201_invalid_origin_.sdp":                            {"H.264", true, ""},
-	"gortsplib/sdp_issue_gortsplib_271_Mercury_cameras_.sdp":                           {"H.264", false, "G.711 application/MERCURY"},
-	"gortsplib/sdp_issue_gortsplib_501_Avigilon_cameras_.sdp":                          {"a format without a name", false, "G.711"},
+	"gortsplib/sdp_issue_gortsplib_271_Mercury_cameras_.sdp":                           {"H.264", true, "application/MERCURY"},
+	"gortsplib/sdp_issue_gortsplib_501_Avigilon_cameras_.sdp":                          {"a format without a name", true, ""},
 	"gortsplib/sdp_issue_gortsplib_60_Hex_session_.sdp":                                {"no pictures", false, ""},
 	"gortsplib/sdp_issue_gortsplib_85_FLIR_timing_.sdp":                                {"H.264", false, ""},
 	"gortsplib/sdp_issue_gortsplib_879_AJA_encoder_.sdp":                               {"a format without a name", false, ""},
 	"gortsplib/sdp_issue_mediamtx_1119_fritzbox_6660_Cable_.sdp":                       {"MPEG-TS", false, ""},
 	"gortsplib/sdp_issue_mediamtx_115_RR_bitrate_.sdp":                                 {"H.264", true, ""},
 	"gortsplib/sdp_issue_mediamtx_120_MP2T_in_protocol_.sdp":                           {"MPEG-TS", false, ""},
-	"gortsplib/sdp_issue_mediamtx_121_empty_unicast_address_.sdp":                      {"H.264", false, "G.711"},
+	"gortsplib/sdp_issue_mediamtx_121_empty_unicast_address_.sdp":                      {"H.264", true, ""},
 	"gortsplib/sdp_issue_mediamtx_127_Amcrest_cameras_.sdp":                            {"no pictures", false, ""},
 	"gortsplib/sdp_issue_mediamtx_136_RS_bandwidth_.sdp":                               {"x-asf-pf", false, "x-wms-rtx"},
 	"gortsplib/sdp_issue_mediamtx_2128_Vurix_NVR_.sdp":                                 {"H.264", false, ""},
 	"gortsplib/sdp_issue_mediamtx_227_Hik_Media_Server_.sdp":                           {"H.264", false, ""},
-	"gortsplib/sdp_issue_mediamtx_2473_no_session_name_.sdp":                           {"H.265", false, "G.711"},
+	"gortsplib/sdp_issue_mediamtx_2473_no_session_name_.sdp":                           {"H.265", true, ""},
 	"gortsplib/sdp_issue_mediamtx_2558_decimal_numbers_in_origin_.sdp":                 {"H.264", false, ""},
 	"gortsplib/sdp_issue_mediamtx_2708_Y_CAM_Bullet_HD_.sdp":                           {"MPEG-4", false, ""},
-	"gortsplib/sdp_issue_mediamtx_2762_Altasec_NVR_.sdp":                               {"H.264", false, "G.711 METADATA"},
+	"gortsplib/sdp_issue_mediamtx_2762_Altasec_NVR_.sdp":                               {"H.264", true, "METADATA"},
 	"gortsplib/sdp_issue_mediamtx_3583_Wisenet_NVR_.sdp":                               {"H.264", false, "MPEG audio object-detection"},
 	"gortsplib/sdp_issue_mediamtx_5008_Uniview_IPC2122LB_SF28K_A_.sdp":                 {"H.264", false, "vnd.onvif.metadata"},
 	"gortsplib/sdp_issue_mediamtx_5292_Verint_cameras_IP_instead_of_IN_in_origin_.sdp": {"H.264", false, ""},
 	"gortsplib/sdp_issue_mediamtx_75_LiveReporter_App_.sdp":                            {"H.264", true, ""},
 	"gortsplib/sdp_issue_mediamtx_85_SONY_SNC_WR630_.sdp":                              {"H.264", false, ""},
 	"gortsplib/sdp_issue_mediamtx_948_TIAS_bitrate_.sdp":                               {"H.264", false, ""},
-	"gortsplib/sdp_issue_mediamtx_990_TP_Link_.sdp":                                    {"H.265", false, "G.711 application/TP-LINK"},
+	"gortsplib/sdp_issue_mediamtx_990_TP_Link_.sdp":                                    {"H.265", true, "application/TP-LINK"},
 	"gortsplib/sdp_no_origin.sdp":                                                      {"H.265", true, ""},
 	"gortsplib/sdp_no_timing.sdp":                                                      {"H.265", true, ""},
-	"gortsplib/sdp_onvif_specification.sdp":                                            {"Motion JPEG", false, "G.711"},
+	"gortsplib/sdp_onvif_specification.sdp":                                            {"Motion JPEG", true, ""},
 	"gortsplib/sdp_unix_newlines.sdp":                                                  {"no pictures", false, ""},
 	"gortsplib/sdp_unordered_global_attributes.sdp":                                    {"H.264", false, "vnd.onvif.metadata"},
 	"gortsplib/session_issue_mediamtx_5074_fake_back_channel_.sdp":                     {"H.264", false, ""},
-	"gortsplib/session_issue_mediamtx_5074_real_back_channel_.sdp":                     {"H.264", false, "G.711 vnd.onvif.metadata"},
+	"gortsplib/session_issue_mediamtx_5074_real_back_channel_.sdp":                     {"H.264", true, "vnd.onvif.metadata"},
 	"gortsplib/session_key_mgmt_in_media.sdp":                                          {"H.264", false, ""},
 	"gortsplib/session_key_mgmt_in_session.sdp":                                        {"H.264", false, ""},
 	"gortsplib/session_multiple_formats_for_each_media.sdp":                            {"H.264", false, ""},
 	"gortsplib/session_multiple_formats_for_each_media_2.sdp":                          {"H.264", false, ""},
-	"gortsplib/session_one_format_for_each_media_absolute.sdp":                         {"H.264", false, "G.711 application"},
-	"gortsplib/session_one_format_for_each_media_relative.sdp":                         {"H.264", false, "G.711 application"},
-	"gortsplib/session_onvif_back_channel.sdp":                                         {"Motion JPEG", false, "G.711"},
-	"gortsplib/session_ulpfec_rfc5109.sdp":                                             {"H.261", false, "G.711 ulpfec"},
+	"gortsplib/session_one_format_for_each_media_absolute.sdp":                         {"H.264", true, "application"},
+	"gortsplib/session_one_format_for_each_media_relative.sdp":                         {"H.264", true, "application"},
+	"gortsplib/session_onvif_back_channel.sdp":                                         {"Motion JPEG", true, ""},
+	"gortsplib/session_ulpfec_rfc5109.sdp":                                             {"H.261", true, "ulpfec"},
 	"issues/axis_msl417_hikvision_playback_no_sprop.sdp":                               {"H.264", true, ""},
-	"issues/gortsplib479_dahua_onvif_backchannel_TRUNCATED.sdp":                        {"H.264", false, "G.711 vnd.onvif.metadata"},
+	"issues/gortsplib479_dahua_onvif_backchannel_TRUNCATED.sdp":                        {"H.264", true, "vnd.onvif.metadata"},
 	"issues/mediamtx95_range_clock_and_joined_line.sdp":                                {"H.264", false, ""},
 	"issues/moonfire213_cam1_rtpmap_trailing_space.sdp":                                {"H.264", false, ""},
 	"issues/moonfire213_cam4_sprop_with_start_codes.sdp":                               {"H.264", false, ""},
@@ -376,7 +376,7 @@ func TestDescriptionsOfRealCamerasPlayOrSayWhyNot(t *testing.T) {
 			sim.Misbehave(camsim.Misbehaviour{Description: string(text)})
 			c := describe(sim, nvr.Main)
 			c.Audio = true
-			r := supervise(t, c)
+			r := superviseSound(t, c, (&transcoder{}).each)
 			if o.video == nil {
 				wait(t, "the reason", func() bool { return r.feeds[0].Stream().State().Down.Cause == nvr.CameraUnfit })
 				if got := r.feeds[0].Stream().State().Down.Detail; !strings.Contains(got, want.video) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/mikey"
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
 
 	"lares/nvr"
 )
@@ -42,14 +40,8 @@ type medium struct {
 	secure  bool
 
 	sets  paramSets // hint from the description, may be empty
-	sound aacFormat
-}
-
-// aacFormat is how AAC is put into RTP (RFC 3640 section 4.1).
-type aacFormat struct {
-	config                            []byte // AudioSpecificConfig
-	rate, channels                    int
-	sizeLength, indexLength, indexDel int // bits
+	sound aacFormat // what is recorded
+	heard heardFormat
 }
 
 // section is the part of a description that belongs to one medium, as written.
@@ -82,17 +74,19 @@ func parseOffer(text []byte) offer {
 		case m.kind == "video":
 			dataLeftOut = append(dataLeftOut, "a second picture")
 		case m.kind == "audio" && m.backwards:
-		case m.kind == "audio" && o.sound == nil:
-			var name string
-			if o.sound, name = m.aac(); o.sound == nil {
+		case m.kind == "audio":
+			sound, name := m.sound()
+			if sound == nil {
 				soundLeftOut = append(soundLeftOut, name)
+			} else if o.sound == nil || o.sound.converted() && !sound.converted() {
+				o.sound = sound
 			}
-		case m.kind != "audio":
+		default:
 			dataLeftOut = append(dataLeftOut, m.name())
 		}
 	}
 	if o.sound == nil && len(soundLeftOut) > 0 {
-		o.notes = append(o.notes, "sound in "+soundLeftOut[0]+" is not recorded yet")
+		o.notes = append(o.notes, unknownSound(soundLeftOut[0]))
 	}
 	if len(dataLeftOut) > 0 {
 		slices.Sort(dataLeftOut)
@@ -357,104 +351,6 @@ func hintedSets(codec nvr.Codec, params map[string]string) paramSets {
 		}
 	}
 	return p
-}
-
-// aac returns the section as AAC, else the name of what it is.
-func (s *section) aac() (m *medium, name string) {
-	for _, payload := range s.payloads {
-		number, err := strconv.ParseUint(payload, 10, 7)
-		if err != nil {
-			name = cmp.Or(name, clean(payload))
-			continue
-		}
-		codec, rest := s.mapping(payload)
-		if !strings.EqualFold(codec, "MPEG4-GENERIC") {
-			name = cmp.Or(name, soundName(payload, codec))
-			continue
-		}
-		format, ok := readAAC(s.parameters(payload))
-		if !ok {
-			name = cmp.Or(name, "AAC without its settings")
-			continue
-		}
-		m := &medium{codec: nvr.AAC, payload: uint8(number), clock: format.rate, sound: format}
-		if clock, err := strconv.Atoi(strings.Split(rest, "/")[0]); err == nil && clock >= 7350 && clock <= 96000 {
-			m.clock = clock
-		}
-		m.setTransport(s)
-		return m, ""
-	}
-	return nil, cmp.Or(name, "a format without a name")
-}
-
-func readAAC(params map[string]string) (aacFormat, bool) {
-	raw, err := hex.DecodeString(params["config"])
-	if err != nil {
-		return aacFormat{}, false
-	}
-	var config mpeg4audio.AudioSpecificConfig
-	if config.Unmarshal(raw) != nil || config.SampleRate <= 0 {
-		return aacFormat{}, false
-	}
-	channels := channelsOf(config.ChannelConfig)
-	if channels == 0 {
-		return aacFormat{}, false
-	}
-	// AAC-hbr (RFC 3640 section 3.3.6) unless the description says otherwise.
-	f := aacFormat{
-		config: raw, rate: config.SampleRate, channels: channels,
-		sizeLength: 13, indexLength: 3, indexDel: 3,
-	}
-	for key, target := range map[string]*int{
-		"sizelength": &f.sizeLength, "indexlength": &f.indexLength, "indexdeltalength": &f.indexDel,
-	} {
-		if n, err := strconv.Atoi(params[key]); err == nil {
-			*target = n
-		}
-	}
-	ok := f.sizeLength > 0 && f.sizeLength <= 32 && f.indexLength >= 0 && f.indexLength <= 32 &&
-		f.indexDel >= 0 && f.indexDel <= 32
-	return f, ok
-}
-
-// channelsOf counts the channels of a configuration (ISO 14496-3 table 1.19); 0
-// if it is told elsewhere.
-func channelsOf(config uint8) int {
-	switch {
-	case config == 7:
-		return 8
-	case config < 7:
-		return int(config)
-	}
-	return 0
-}
-
-// soundName is what people call a sound format (static types: RFC 3551 section 6).
-func soundName(payload, codec string) string {
-	switch strings.ToUpper(codec) {
-	case "PCMA", "PCMU":
-		return "G.711"
-	case "MP4A-LATM":
-		return "AAC (LATM)"
-	case "OPUS", "MULTIOPUS":
-		return "Opus"
-	case "PCM", "L8", "L16", "L24":
-		return "PCM"
-	case "":
-	default:
-		return clean(codec)
-	}
-	switch payload {
-	case "0", "8":
-		return "G.711"
-	case "9":
-		return "G.722"
-	case "10", "11":
-		return "PCM"
-	case "14":
-		return "MPEG audio"
-	}
-	return "a format without a name"
 }
 
 // canonical writes a description that holds nothing but the media in use, in

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +48,10 @@ type session struct {
 	pinned       func(pin []byte)
 	// noSound leaves the sound out: the camera failed over it before.
 	noSound bool
+	// transcodes: sound that is not AAC is of use. convert turns it into AAC; nil
+	// leaves it out without a word.
+	transcodes bool
+	convert    *converter
 	// patience is how long the camera may send no picture, or not answer the TLS
 	// handshake; frozenAfter if 0.
 	patience time.Duration
@@ -92,7 +97,7 @@ func (s *session) run(ctx context.Context) error {
 		}
 		<-closed
 	}()
-	if err := s.open(target); err != nil {
+	if err := s.open(ctx, target); err != nil {
 		return s.reason(ctx, err)
 	}
 	return s.reason(ctx, s.watch(ctx))
@@ -117,7 +122,7 @@ func (s *session) target() (*base.URL, error) {
 func (s *session) prepare(target *base.URL) {
 	s.answers = answers{
 		host: target.Hostname(), secure: target.Scheme == "rtsps",
-		wantSound: s.camera.Audio && !s.noSound, timeout: defaultSessionTimeout,
+		wantSound: s.camera.Audio && !s.noSound, converts: s.transcodes, timeout: defaultSessionTimeout,
 	}
 	transport := gortsplib.TransportTCP
 	if s.camera.Transport == nvr.UDP {
@@ -245,7 +250,7 @@ func (s *session) answer(res *base.Response) {
 }
 
 // open asks for the stream and sets up what is to be recorded of it.
-func (s *session) open(target *base.URL) error {
+func (s *session) open(ctx context.Context, target *base.URL) error {
 	desc, _, err := s.client.Describe(target)
 	if err != nil {
 		return fmt.Errorf("describe: %w", err)
@@ -253,20 +258,15 @@ func (s *session) open(target *base.URL) error {
 	if s.ready != nil {
 		s.ready()
 	}
+	media, notes := s.prepareSound(ctx, desc.Medias)
 	s.mu.Lock()
-	err = s.makeTracks(len(desc.Medias))
-	offered := s.answers.offer
+	err = s.makeTracks(len(media))
 	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	notes := offered.notes
-	const soundless = "sound is not recorded: the camera did not hand it over"
-	if s.noSound {
-		notes = append(notes, soundless)
-	}
-	for i, media := range desc.Medias {
-		if _, err := s.client.Setup(desc.BaseURL, media, 0, 0); err != nil {
+	for i, m := range media {
+		if _, err := s.client.Setup(desc.BaseURL, m, 0, 0); err != nil {
 			if i == 0 {
 				return fmt.Errorf("set up pictures: %w", err)
 			}
@@ -275,7 +275,7 @@ func (s *session) open(target *base.URL) error {
 			notes = append(notes, soundless)
 			continue
 		}
-		s.listen(media, i == 0)
+		s.listen(m, i == 0)
 	}
 	s.feed.setNotes(notes)
 	if _, err := s.client.Play(nil); err != nil {
@@ -287,6 +287,34 @@ func (s *session) open(target *base.URL) error {
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+const soundless = "sound is not recorded: the camera did not hand it over"
+
+// prepareSound finds out what sound becomes that has to be converted, because
+// the first picture says so. It returns the media that are of use, pictures
+// first, and what is left out.
+func (s *session) prepareSound(ctx context.Context, media []*description.Media) ([]*description.Media, []string) {
+	s.mu.Lock()
+	sound, notes := s.answers.offer.sound, slices.Clone(s.answers.offer.notes)
+	s.mu.Unlock()
+	if s.noSound {
+		notes = append(notes, soundless)
+	}
+	if len(media) < 2 || !sound.converted() {
+		return media, notes
+	}
+	if s.convert == nil {
+		return media[:1], notes
+	}
+	format, ok := s.convert.open(ctx, sound.heard.SoundFormat)
+	if !ok {
+		return media[:1], append(notes, unconverted)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sound.sound = format
+	return media, notes
 }
 
 // makeTracks makes what takes the packets of n media: pictures, then sound.
@@ -309,7 +337,7 @@ func (s *session) makeTracks(n int) error {
 	if n < 2 {
 		return nil
 	}
-	sound, err := newSoundTrack(s.feed, o.sound, s.clock, &s.video.timeline)
+	sound, err := newSoundTrack(s.feed, o.sound, s.clock, &s.video.timeline, s.convert)
 	if err != nil {
 		return fmt.Errorf("set up sound: %w", err)
 	}

@@ -4,14 +4,12 @@ import (
 	"math"
 	"time"
 
-	"github.com/bluenviron/gortsplib/v4/pkg/format/rtpmpeg4audio"
 	"github.com/pion/rtp"
 
 	"lares/nvr"
 )
 
 const (
-	blockSamples = 1024 // of an AAC access unit (ISO 14496-3, 4.5.2.1.1)
 	// looseSound is by how much RTP time and the count of samples may differ
 	// before sound was lost rather than counted wrongly.
 	looseSound = 150 * time.Millisecond
@@ -23,15 +21,18 @@ const (
 	lateWindow = 10 * time.Second
 )
 
-// soundTrack turns RTP packets of AAC into frames of a feed. Its time is a
-// count of samples: cameras jump back in RTP time or stand still, and the
-// samples are what is heard. It is used under the lock of its session.
+// soundTrack turns RTP packets of sound into frames of a feed, by way of a
+// converter where the sound is not AAC. Its time is a count of samples: cameras
+// jump back in RTP time or stand still, and the samples are what is heard. It is
+// used under the lock of its session.
 type soundTrack struct {
 	feed    *Feed
 	medium  *medium
 	clock   sourceClock
 	video   *timeline
-	decoder *rtpmpeg4audio.Decoder
+	convert *converter // nil for AAC
+	unpack  unpacker
+	rate    int // samples a second, as they come
 	reports reports
 
 	anchored bool
@@ -39,56 +40,70 @@ type soundTrack struct {
 	base     int64         // ticks of the sample 0
 	samples  int64         // since base
 	stamp    uint32        // of the newest packet
-	blocks   int64         // in the newest packet
+	held     int64         // samples in the newest packet
 	drift    int64         // of the pictures when the sound was anchored
 
 	least    int64 // by how many ticks sound was late at least, in this window
 	windowAt time.Duration
 }
 
-func newSoundTrack(feed *Feed, m *medium, clock sourceClock, video *timeline) (*soundTrack, error) {
-	d := &rtpmpeg4audio.Decoder{
-		SizeLength: m.sound.sizeLength, IndexLength: m.sound.indexLength, IndexDeltaLength: m.sound.indexDel,
-	}
-	if err := d.Init(); err != nil {
+func newSoundTrack(feed *Feed, m *medium, clock sourceClock, video *timeline, convert *converter) (*soundTrack, error) {
+	unpack, err := newUnpacker(m)
+	if err != nil {
 		return nil, err
 	}
-	return &soundTrack{feed: feed, medium: m, clock: clock, video: video, decoder: d}, nil
+	s := &soundTrack{feed: feed, medium: m, clock: clock, video: video, unpack: unpack, rate: m.sound.rate}
+	if m.converted() {
+		s.convert, s.rate = convert, m.heard.Rate
+	}
+	return s, nil
 }
 
 // push takes a packet. What cannot be unpacked is dropped: sound never breaks
 // the pictures.
 func (s *soundTrack) push(p *rtp.Packet) {
-	blocks, err := s.decoder.Decode(p)
-	if err != nil {
+	pieces := s.unpack(p)
+	if len(pieces) == 0 {
 		return
 	}
-	if !s.feed.running() || !s.video.anchored {
+	run, running := s.feed.running()
+	if !running || !s.video.anchored {
 		s.anchored = false
 		return
 	}
 	now := s.clock()
 	s.place(p.Timestamp, now)
-	s.blocks = int64(len(blocks))
-	for _, block := range blocks {
-		if len(block) == 0 {
-			continue
-		}
+	s.held = 0
+	for _, piece := range pieces {
+		s.held += piece.samples
+	}
+	for _, piece := range pieces {
 		ticks := s.ticks()
-		s.samples += blockSamples
-		if ticks > s.arrival(now)+nvr.DurationTicks(maxSoundAhead) {
-			s.samples -= blockSamples // more sound than time: the camera repeats itself
-			continue
+		if ticks+s.length(piece.samples) > s.arrival(now)+nvr.DurationTicks(maxSoundAhead) {
+			continue // more sound than time: the camera repeats itself
 		}
-		s.feed.publishSound(&nvr.Frame{
-			Track: nvr.AudioTrack, DTS: ticks, PTS: ticks, Data: append([]byte(nil), block...),
-		}, now.mono)
+		s.samples += piece.samples
+		s.hand(run, piece, ticks, now)
 	}
 }
 
+// hand passes on a piece of sound that is heard at ticks.
+func (s *soundTrack) hand(run uint64, piece piece, ticks int64, now instant) {
+	if s.convert != nil {
+		s.convert.push(run, SoundBlock{PTS: ticks, Data: s.medium.heard.own(piece.data)}, s.length(piece.samples))
+		return
+	}
+	s.feed.publishSound(&nvr.Frame{
+		Track: nvr.AudioTrack, DTS: ticks, PTS: ticks, Data: append([]byte(nil), piece.data...),
+	}, run, now.mono)
+}
+
+// length is how long a number of samples lasts, in ticks.
+func (s *soundTrack) length(samples int64) int64 { return samples * nvr.ClockRate / int64(s.rate) }
+
 // ticks is the time of the next block.
 func (s *soundTrack) ticks() int64 {
-	return s.base + s.samples*nvr.ClockRate/int64(s.medium.sound.rate) + s.video.drift - s.drift
+	return s.base + s.length(s.samples) + s.video.drift - s.drift
 }
 
 // arrival is the time of now on the time line of the pictures.
@@ -108,7 +123,7 @@ func (s *soundTrack) place(stamp uint32, now instant) {
 		return
 	}
 	told := int64(int32(stamp-s.stamp)) * nvr.ClockRate / int64(s.medium.clock)
-	lost := told - s.blocks*blockSamples*nvr.ClockRate/int64(s.medium.sound.rate)
+	lost := told - s.length(s.held)
 	s.stamp = stamp
 	late := s.arrival(now) - s.ticks()
 	if lost > nvr.DurationTicks(looseSound) && late > lost/2 {

@@ -22,6 +22,9 @@ type SupervisorConfig struct {
 	// OnPin is called when an rtsps camera has shown its certificate for the
 	// first time, with its SHA-256. It must not wait. May be nil.
 	OnPin func(stream nvr.StreamID, pin []byte)
+	// Transcoder returns what turns the sound of a stream into AAC, if the camera
+	// records sound. May be nil, and may return nil: then only AAC is recorded.
+	Transcoder func(q nvr.Quality) Transcoder
 }
 
 // Supervisor keeps the streams of one camera coming.
@@ -30,6 +33,7 @@ type Supervisor struct {
 	log      *slog.Logger
 	clock    sourceClock
 	patience time.Duration // for tests; 0: the default
+	convert  map[nvr.StreamID]*converter
 
 	// door lets one stream at a time through to the camera's password check, so
 	// that a wrong password is tried once and not once for each stream.
@@ -46,11 +50,24 @@ type Supervisor struct {
 
 // NewSupervisor returns a supervisor that does nothing until Run.
 func NewSupervisor(cfg SupervisorConfig) *Supervisor {
-	return &Supervisor{
+	s := &Supervisor{
 		cfg: cfg, log: cfg.Log.With(slog.String("camera", cfg.Camera.ID.String())),
 		clock: systemClock(), door: make(chan struct{}, 1), retry: make(chan struct{}),
 		pins: make(map[nvr.StreamID][]byte), unsound: make(map[nvr.StreamID]bool),
+		convert: make(map[nvr.StreamID]*converter),
 	}
+	if !cfg.Camera.Audio || cfg.Transcoder == nil {
+		return s
+	}
+	for i, source := range cfg.Camera.Streams {
+		if i >= len(cfg.Feeds) {
+			break // Run says so
+		}
+		if t := cfg.Transcoder(source.Quality); t != nil {
+			s.convert[source.Stream] = newConverter(t, cfg.Feeds[i], s.clock)
+		}
+	}
+	return s
 }
 
 // Run pulls all streams of the camera until ctx ends; then it returns nil, when
@@ -62,6 +79,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for i, source := range s.cfg.Camera.Streams {
 		wg.Go(func() { s.pull(ctx, source, s.cfg.Feeds[i]) })
+		if c := s.convert[source.Stream]; c != nil {
+			wg.Go(func() { c.serve(ctx) })
+		}
 	}
 	wg.Wait()
 	return nil
@@ -152,12 +172,13 @@ func (s *Supervisor) attempt(ctx context.Context, source nvr.Source, feed *Feed)
 	if known := s.refusal(); known != nil {
 		return *known
 	}
+	convert := s.convert[source.Stream]
 	c := &session{
 		camera: s.cfg.Camera, source: s.pinned(source), feed: feed, clock: s.clock, patience: s.patience,
-		noSound: s.soundless(source.Stream),
-		ready:   leave,
-		began:   func() { s.cameUp(source) },
-		pinned:  func(pin []byte) { s.pin(source.Stream, pin) },
+		noSound: s.soundless(source.Stream), transcodes: convert != nil, convert: convert,
+		ready:  leave,
+		began:  func() { s.cameUp(source) },
+		pinned: func(pin []byte) { s.pin(source.Stream, pin) },
 	}
 	err := c.run(ctx)
 	f = explain(err, c.circumstances())

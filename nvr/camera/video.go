@@ -38,7 +38,7 @@ func (v *videoTrack) accept(u unit) {
 	if pic.key {
 		v.takeSets(pic.sets)
 	}
-	running := v.feed.running()
+	_, running := v.feed.running()
 	if !running && (!pic.key || v.params == nil) {
 		return
 	}

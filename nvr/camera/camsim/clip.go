@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/mpeg4audio"
-
 	"lares/nvr"
 )
 
@@ -26,8 +24,7 @@ type Clip struct {
 	frames        []picture
 	length        int64 // 90 kHz ticks from the first picture to the first one of the next round
 
-	sound  *mpeg4audio.AudioSpecificConfig // nil: silent
-	blocks [][]byte                        // raw AAC access units of 1024 samples
+	sound *Sound // nil: silent
 }
 
 // picture is one access unit in decoding order. dts and pts are 90 kHz ticks
@@ -44,7 +41,10 @@ func (c *Clip) Codec() nvr.Codec { return c.codec }
 // Frames returns the number of pictures.
 func (c *Clip) Frames() int { return len(c.frames) }
 
-// HasSound reports whether the clip carries AAC.
+// Sound returns the sound of the clip, nil if there is none.
+func (c *Clip) Sound() *Sound { return c.sound }
+
+// HasSound reports whether the clip carries sound.
 func (c *Clip) HasSound() bool { return c.sound != nil }
 
 // Load reads a clip from a file: mp4 (H.264 or H.265, optionally AAC), or a
@@ -125,13 +125,13 @@ func (c *Clip) readPictures(r io.ReadSeeker, t *track, size int64) error {
 }
 
 func (c *Clip) readSound(r io.ReadSeeker, t *track, size int64) error {
-	c.sound = t.sound
+	c.sound = &Sound{Coding: aac, Rate: t.sound.SampleRate, Samples: aacSamples, config: t.sound}
 	for i, s := range t.samples {
 		data, err := s.read(r, size)
 		if err != nil {
 			return fmt.Errorf("sound %d: %w", i, err)
 		}
-		c.blocks = append(c.blocks, data)
+		c.sound.Packets = append(c.sound.Packets, data)
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (c *Clip) check() error {
 	case !c.frames[0].key:
 		return fmt.Errorf("clip does not begin with a key frame: %w", nvr.ErrInvalid)
 	}
-	if len(c.blocks) == 0 {
+	if c.sound != nil && len(c.sound.Packets) == 0 {
 		c.sound = nil
 	}
 	return nil

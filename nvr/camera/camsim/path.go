@@ -17,9 +17,6 @@ import (
 	"lares/nvr"
 )
 
-// blockSamples is the length of an AAC access unit in samples (ISO 14496-3, 4.5.2.1.1).
-const blockSamples = 1024
-
 // path is one stream of the camera.
 type path struct {
 	camera  *Camera
@@ -228,18 +225,18 @@ func sentFrame(clip *Clip, nalus [][]byte, pts int64, key bool) SentFrame {
 	return f
 }
 
-// sendSound sends the blocks that are due before the time at of the round that
-// began at base, and returns the first block that is not.
-func (p *path) sendSound(clip *Clip, block int, base, at int64) int {
+// sendSound sends the packets of sound that are due before the time at of the
+// round that began at base, and returns the first one that is not.
+func (p *path) sendSound(clip *Clip, next int, base, at int64) int {
 	bad := p.camera.misbehaviour()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.out == nil || p.out.sound == nil || clip.sound == nil {
-		return block
+	if p.out == nil || p.out.soundMedia == nil || clip.sound == nil {
+		return next
 	}
-	rate := int64(clip.sound.SampleRate)
-	for ; block < len(clip.blocks); block++ {
-		samples := int64(block) * blockSamples
+	rate, size := int64(clip.sound.Rate), int64(clip.sound.Samples)
+	for ; next < len(clip.sound.Packets); next++ {
+		samples := int64(next) * size
 		if samples*nvr.ClockRate/rate > at {
 			break
 		}
@@ -247,14 +244,14 @@ func (p *path) sendSound(clip *Clip, block int, base, at int64) int {
 			continue
 		}
 		stamp := uint32((base+p.shift)*rate/nvr.ClockRate + samples)
-		if bad.AudioBackwards && block%8 == 7 {
-			stamp -= 3 * blockSamples
+		if bad.AudioBackwards && next%8 == 7 {
+			stamp -= 3 * uint32(size)
 		}
-		if p.out.block(clip.blocks[block], p.rtpBase+stamp) != nil {
+		if p.out.block(clip.sound.Packets[next], p.rtpBase+stamp) != nil {
 			break
 		}
 	}
-	return block
+	return next
 }
 
 // description is what the stream's DESCRIBE says.

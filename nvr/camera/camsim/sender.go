@@ -8,7 +8,6 @@ import (
 	"github.com/bluenviron/gortsplib/v4"
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
-	"github.com/bluenviron/gortsplib/v4/pkg/format/rtpmpeg4audio"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
@@ -31,7 +30,7 @@ type sender struct {
 	encode     func(au [][]byte) ([]*rtp.Packet, error)
 
 	soundMedia *description.Media // nil: silent
-	sound      *rtpmpeg4audio.Encoder
+	sound      packetizer
 
 	reported time.Time // when the last sender report went out
 	reports  int
@@ -61,15 +60,11 @@ func newSender(clip *Clip, cfg Config) (*sender, error) {
 	if clip.sound == nil || cfg.Speed != 1 {
 		return s, nil
 	}
-	aac := &format.MPEG4Audio{
-		PayloadTyp: soundPayload, Config: clip.sound,
-		SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3, // AAC-hbr, RFC 3640 section 3.3.6
-	}
-	enc, err := aac.CreateEncoder()
+	f, encode, err := clip.sound.wire()
 	if err != nil {
-		return nil, fmt.Errorf("simulated AAC: %w", err)
+		return nil, err
 	}
-	s.sound, s.soundMedia = enc, mediaOf(description.MediaTypeAudio, aac)
+	s.sound, s.soundMedia = encode, mediaOf(description.MediaTypeAudio, f)
 	return s, nil
 }
 
@@ -106,14 +101,14 @@ func (s *sender) picture(nalus [][]byte, stamp uint32, bad Misbehaviour) error {
 	return nil
 }
 
-// block sends one AAC access unit with the RTP time stamp.
-func (s *sender) block(au []byte, stamp uint32) error {
-	packets, err := s.sound.Encode([][]byte{au})
+// block sends one piece of sound with the RTP time stamp of its first sample.
+func (s *sender) block(data []byte, stamp uint32) error {
+	packets, err := s.sound(data)
 	if err != nil {
 		return fmt.Errorf("packetize sound: %w", err)
 	}
 	for _, packet := range packets {
-		packet.Timestamp = stamp
+		packet.Timestamp += stamp
 		if err := s.stream.WritePacketRTP(s.soundMedia, packet); err != nil {
 			return fmt.Errorf("send sound: %w", err)
 		}
@@ -151,7 +146,7 @@ func (p *path) reportLocked(stamp uint32, pts int64, bad Misbehaviour) {
 	}
 	p.out.report(p.out.videoMedia, ntp, stamp)
 	if p.out.soundMedia != nil {
-		rate := int64(p.clip.sound.SampleRate)
+		rate := int64(p.clip.sound.Rate)
 		p.out.report(p.out.soundMedia, ntp, p.rtpBase+uint32(pts*rate/nvr.ClockRate))
 	}
 }
