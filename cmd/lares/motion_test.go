@@ -268,6 +268,24 @@ func TestMotionOnlyKeepsWhatMovesWithWhatCameBefore(t *testing.T) {
 	}
 }
 
+func TestAnEventThatLastsWhenTheBoxStopsIsKept(t *testing.T) {
+	t.Parallel()
+	b := newOwnedBox(t)
+	b.addCamera("Gate", simulate(t, camsim.Config{Main: scene(t, "walk.mp4")}), false)
+	began := time.Now()
+	h, stop := b.inside()
+	news := h.bus.Subscribe()
+	told := hear(t, news, nvr.Motion)
+	news.Close()
+	time.Sleep(time.Second) // of motion
+	stop()
+	b.opened(func(h *house) {
+		if kept := h.look(t, "Gate", began, time.Now()); len(kept.events) != 1 || kept.events[0].ID != told.ID || kept.missing != nil {
+			t.Errorf("told %+v, kept %+v, %v", told, kept.events, kept.missing)
+		}
+	})
+}
+
 // timelinesOf reads the time line of a camera's main stream from a time on, of a
 // box that is stopped.
 func (b *box) timelinesOf(name string, from time.Time) (line nvr.Timeline) {

@@ -92,12 +92,16 @@ func (p *program) live(ctx context.Context, h *house, o serveOptions, greet func
 	group.Go(func() error { return console.Serve(ctx, control, console.Handler(h.console(true))) })
 	group.Go(func() error { return greet(ctx, h, web.address) })
 	group.Go(func() error {
-		// The recorder stops last: it takes what the cameras still sent, and the
-		// events that end with them.
+		// The recorder stops last: it takes what the cameras still sent. They stop
+		// after the search for motion: the events that end with it lie beside footage.
 		defer stopRecording()
 		sources, ctx := errgroup.WithContext(ctx)
-		sources.Go(func() error { return h.watch.Run(ctx) })
-		sources.Go(func() error { return h.fleet.Run(ctx) })
+		pulling, stopPulling := context.WithCancel(context.WithoutCancel(ctx))
+		sources.Go(func() error {
+			defer stopPulling()
+			return h.watch.Run(ctx)
+		})
+		sources.Go(func() error { return h.fleet.Run(pulling) })
 		return sources.Wait()
 	})
 	done := make(chan error, 1)

@@ -79,9 +79,24 @@ func (f *Fleet) Update(ctx context.Context, c nvr.Camera) (nvr.Camera, error) {
 	if err := f.cfg.Store.SaveCamera(ctx, c); err != nil {
 		return nvr.Camera{}, fmt.Errorf("store camera: %w", err)
 	}
-	f.replace(c)
+	if sameConnection(old, c) {
+		f.mu.Lock()
+		f.entries[c.ID].camera = c
+		f.mu.Unlock()
+	} else {
+		f.replace(c)
+	}
 	f.changed(c.ID)
 	return c, nil
+}
+
+// sameConnection reports whether a camera is pulled in the same way: to connect
+// anew costs a second of footage.
+func sameConnection(a, b nvr.Camera) bool {
+	return a.Disabled == b.Disabled && a.Audio == b.Audio && a.Transport == b.Transport && a.User == b.User && a.Password == b.Password &&
+		slices.EqualFunc(a.Streams, b.Streams, func(x, y nvr.Source) bool {
+			return x.Stream == y.Stream && x.Quality == y.Quality && x.URL == y.URL && slices.Equal(x.Pin, y.Pin)
+		})
 }
 
 // replace puts new settings in place: the old supervisor ends first, because

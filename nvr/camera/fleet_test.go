@@ -180,6 +180,36 @@ func TestUpdatedCameraGoesOnInItsStream(t *testing.T) {
 	}
 }
 
+func TestSettingsThatAreNotOfTheConnectionLeaveItAlone(t *testing.T) {
+	t.Parallel()
+	sim := simulate(t, camsim.Config{Main: clip(t, "plain.mp4"), Speed: 4})
+	f, _, _ := newFleet(t)
+	runFleet(t, f)
+	c, err := f.Add(t.Context(), nvr.Camera{Name: "Gate", Streams: []nvr.Source{{URL: sim.URL(nvr.Main)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := follow(t, f, c.Streams[0].Stream)
+	old, _ := pictures(t, reader, 2)
+	connections := sim.Connections()
+	c.Name, c.RetentionDays, c.Record = "Drive", 3, nvr.RecordMotion
+	c.Motion.Zones = []nvr.Zone{{Ignore: true, Points: []nvr.Point{{}, {X: 1}, {Y: 1}}}}
+	if _, err = f.Update(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := f.Camera(c.ID); err != nil || now.Name != c.Name || !now.Motion.Equal(c.Motion) || now.Record != c.Record {
+		t.Errorf("got %+v, %v", now, err)
+	}
+	for range 60 { // longer than connecting anew takes
+		if fr := read(t, reader); fr.Run != old[0].Run || fr.Break != nil {
+			t.Fatalf("interrupted: %+v", fr.Break)
+		}
+	}
+	if n := sim.Connections(); n != connections {
+		t.Errorf("%d connections, were %d", n, connections)
+	}
+}
+
 func TestRemovedCameraLeavesNothingToSee(t *testing.T) {
 	t.Parallel()
 	sim := simulate(t, camsim.Config{Main: clip(t, "plain.mp4"), Speed: 4})
