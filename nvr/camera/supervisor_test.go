@@ -12,7 +12,7 @@ func TestEveryPictureIsPublishedOnce(t *testing.T) {
 		for transport, label := range map[nvr.Transport]string{nvr.TCP: "tcp", nvr.UDP: "udp"} {
 			t.Run(name+"/"+label, func(t *testing.T) {
 				t.Parallel()
-				sim := simulate(t, camsim.Config{Main: clip(t, name), Speed: 16})
+				sim := simulate(t, camsim.Config{Main: clip(t, name), Speed: 8})
 				c := describe(sim, nvr.Main)
 				c.Transport = transport
 				r := supervise(t, c)
@@ -46,7 +46,7 @@ func TestRealFootageIsPublishedPictureByPicture(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sim := simulate(t, camsim.Config{Main: c, Speed: 24})
+			sim := simulate(t, camsim.Config{Main: c, Speed: 12})
 			r := supervise(t, describe(sim, nvr.Main))
 			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 			defer reader.Close()
