@@ -81,36 +81,31 @@ type tileCount struct {
 // compare marks in mask the points of cur that differ from the background by
 // more than it usually does, counts them and those that differ from the picture
 // before by tile, and teaches the background. floor and step are the least
-// differences that count, in points. Tiles with held set teach nothing: a thing
+// differences that count, in points. Tiles that are taken teach nothing: a thing
 // stands there.
-func (g *grid) compare(r rates, floor, step int32) {
+func (g *grid) compare(r rates, before []uint16, floor, step int32) {
 	w := g.w
 	for ty := range g.th {
 		for tx := range g.tw {
 			t := ty*g.tw + tx
 			rm, rd := r.mean, r.dev
-			if g.held[t] != 0 {
+			if g.held[t] == taken {
 				rm, rd = 0, 0
 			}
 			var n tileCount
 			at := ty*tile*w + tx*tile
 			for range tile {
-				cur, prev := g.cur[at:][:tile:tile], g.prev[at:][:tile:tile]
+				cur, prev := g.cur[at:][:tile:tile], before[at:][:tile:tile]
 				mean, dev := g.bg.mean[at:][:tile:tile], g.bg.dev[at:][:tile:tile]
 				mask := g.mask[at:][:tile:tile]
 				for i := range tile {
 					c, m, v := int32(cur[i]), int32(mean[i]), int32(dev[i])
 					diff := c<<fineBits - m
 					size := abs(diff)
-					var m8 uint8
-					if size > floor+devFactor*v {
-						m8 = 1
-						n.changed++
-					}
-					mask[i] = m8
-					if abs(c-int32(prev[i])) > step {
-						n.moving++
-					}
+					off := above(size, floor+devFactor*v)
+					mask[i] = off
+					n.changed += off
+					n.moving += above(abs(c-int32(prev[i])), step)
 					mean[i] = uint16(m + diff*rm>>8)
 					dev[i] = uint16(v + (min(size, devCap)-v)*rd>>8)
 				}
@@ -121,23 +116,16 @@ func (g *grid) compare(r rates, floor, step int32) {
 	}
 }
 
-// fresh reports whether anything moved since the picture before: more points
-// than differ by chance.
-func (g *grid) fresh() bool {
-	n := 0
-	for i := range g.count {
-		n += int(g.count[i].moving)
-	}
-	return n*2000 > len(g.cur)
-}
-
 // devCap bounds what one picture may say of a deviation: an eighth of the range
 // of grey makes any change of a point unremarkable when it is the rule.
 const devCap = 128 * fine
 
+// abs and above do not branch: what they are asked is noise, which no processor
+// can guess.
 func abs(v int32) int32 {
-	if v < 0 {
-		return -v
-	}
-	return v
+	sign := v >> 31
+	return (v ^ sign) - sign
 }
+
+// above is 1 where v is larger than limit, else 0.
+func above(v, limit int32) uint8 { return uint8(uint32(limit-v) >> 31) }

@@ -1,6 +1,10 @@
 package motion
 
-import "lares/nvr"
+import (
+	"math"
+
+	"lares/nvr"
+)
 
 // ticks of a PTS in a second.
 const ticks = 90000
@@ -11,7 +15,6 @@ type Detector struct {
 	settings nvr.MotionSettings
 	grid     *grid
 	last     int64 // PTS of the picture before
-	moved    int64 // PTS of the last picture in which anything moved
 	sigma    float64
 	busy     float64 // part of the tiles that changed in structure in the picture before
 	tracks   []track
@@ -36,9 +39,10 @@ func (d *Detector) Configure(s nvr.MotionSettings) {
 // some pictures, nothing that was learnt holds.
 const gapReset, backwards = 60, 1
 
-// minGap is the least time between two pictures that are looked at, seconds: in
-// less than that even somebody near goes less than a shift can tell.
-const minGap = 0.15
+// Least times between two pictures that are looked at, seconds. Rain, snow and insects
+// are told by being seen once, so pictures must not come too fast; in doubt they
+// may come faster, so that a thing is told sooner.
+const minGap, minDoubtGap = 0.15, 0.09
 
 // Observe takes the next picture and says what it means. The picture may be
 // reused after it returns. Pictures of another size than the one before start
@@ -56,12 +60,30 @@ func (d *Detector) Observe(p nvr.Grey) Result {
 	if dt < -backwards || dt > gapReset {
 		return d.restart(p)
 	}
-	if dt < minGap {
+	if dt < minDoubtGap || dt < minGap && !d.Suspects() {
 		return d.event.again()
 	}
 	d.last = p.PTS
 	d.see(p, dt)
 	return d.event.next(d, p.PTS)
+}
+
+// Suspects reports whether something that moves, and is not told yet, may turn out
+// to be a thing: the sooner the next picture comes, the sooner it is known. It
+// looks at no more than some dozen tracks. While an event is on there is nothing
+// to tell, and it is false.
+func (d *Detector) Suspects() bool {
+	if d.event.on {
+		return false
+	}
+	least := max(minMass, d.dust.size())
+	for i := range d.tracks {
+		t := &d.tracks[i]
+		if t.active && t.mass >= least && (t.calm >= calmPlace || t.evidence >= slight) {
+			return true
+		}
+	}
+	return false
 }
 
 // End says that no more pictures come, or none that belong to these: it ends the
@@ -75,12 +97,12 @@ func (d *Detector) End() Result {
 func (d *Detector) restart(p nvr.Grey) Result {
 	g := d.grid
 	g.load(p.Pix)
-	copy(g.prev, g.cur)
+	g.forget(p.PTS)
 	g.bg.restart(g.cur, g.w)
 	clear(g.restless)
 	clear(g.held)
 	d.tracks = d.tracks[:0]
-	d.last, d.moved = p.PTS, p.PTS
+	d.last = p.PTS
 	d.sigma, d.busy, d.dust = 0, 0, dust{}
 	return d.event.end()
 }
@@ -89,7 +111,8 @@ func (d *Detector) restart(p nvr.Grey) Result {
 func (d *Detector) see(p nvr.Grey, dt float64) {
 	g := d.grid
 	g.load(p.Pix)
-	if s := g.noise(); g.bg.age == 0 {
+	before := g.before(p.PTS, math.MinInt64)
+	if s := g.noise(before.points); g.bg.age == 0 {
 		d.sigma = s
 		g.bg.blur(s)
 	} else {
@@ -97,14 +120,21 @@ func (d *Detector) see(p nvr.Grey, dt float64) {
 	}
 	floor := int32(fine * max(minDifference, 2*d.sigma))
 	step := int32(max(minDifference, 6*d.sigma))
-	g.compare(ratesAt(g.bg.age, dt), floor, step)
+	g.compare(ratesAt(g.bg.age, dt), before.points, floor, step)
 	g.bg.age += dt
-	if !g.fresh() {
+	if !g.fresh(before, step) {
 		d.rest(p.PTS, dt)
+		g.keep(p.PTS, false)
 		return
 	}
-	dt = min(maxShiftTime, float64(p.PTS-d.moved)/ticks)
-	d.moved = p.PTS
+	d.judge(p.PTS, min(maxShiftTime, float64(p.PTS-g.past[0].pts)/ticks))
+	g.keep(p.PTS, true)
+}
+
+// judge updates blobs and tracks with a picture in which something moves, dt
+// seconds after the one before of which that is true.
+func (d *Detector) judge(pts int64, dt float64) {
+	g := d.grid
 	g.classify(d.sigma * d.sigma)
 	if d.flipped() {
 		g.bg.restart(g.cur, g.w)
@@ -113,7 +143,7 @@ func (d *Detector) see(p nvr.Grey, dt float64) {
 		return
 	}
 	g.findBlobs()
-	d.follow(d.seeing(p.PTS, dt))
+	d.follow(d.seeing(pts, dt))
 	d.learn(dt)
 }
 
@@ -124,9 +154,6 @@ func (d *Detector) seeing(pts int64, dt float64) seeing {
 		sensitivity: d.sensitivity(), dust: d.dust.size(),
 	}
 }
-
-// maxShiftTime bounds the time over which a shift is measured, seconds.
-const maxShiftTime = 0.6
 
 // rest is for a picture in which nothing moves: a still scene, or one picture
 // sent twice by a camera that exposes for longer than it says. Things stay where
@@ -199,19 +226,27 @@ func (d *Detector) learn(dt float64) {
 	clear(g.held)
 	for i := range d.tracks {
 		t := &d.tracks[i]
-		if !t.thing || !t.now {
+		var by uint8
+		switch {
+		case !t.now:
+			continue
+		case t.thing:
+			by = taken
+		case t.nears && float64(t.seen-t.begun)/ticks < maxNear:
+			by = doubted
+		default:
 			continue
 		}
 		for k, l := range g.label {
 			if l == t.label {
-				g.held[k] = 1
+				g.held[k] = by
 			}
 		}
 	}
 	g.calm(dt)
 	up := float32(min(1, dt/restlessTime))
 	for i, k := range g.kind {
-		if g.held[i] == 0 && k == solid {
+		if g.held[i] == free && k == solid {
 			g.restless[i] += (1 - g.restless[i]) * up
 		}
 	}

@@ -13,6 +13,10 @@
 // two bits below the grey level: noise falls, and what little there is to see in
 // the dark stays. Points are counted in tiles of four by four.
 //
+// Time. Five pictures a second are looked at, and up to ten while something is in
+// doubt ([Detector.Suspects]). A picture is compared with one that is 0.15 s older or
+// more, so that what is measured does not depend on how often they come.
+//
 // Noise. The standard deviation of a point follows from the median difference to
 // the picture before, which holds while less than half of the picture moves. A
 // picture in which nothing differs from the one before is a repetition and says
@@ -45,6 +49,12 @@
 // than a part of her own length. Shifts that do not continue the ones before
 // count less: bodies have mass, insects turn.
 //
+// Growth. Who comes straight at the camera hardly travels: she grows, steadily and
+// not too fast (looming: Lee, A theory of visual control of braking, 1976). A bush in
+// a rising wind grows too, but what it shows is found in the background nearby
+// (Elgammal, Harwood and Davis, Non-parametric model for background subtraction,
+// 2000). What comes near does not make its own place restless.
+//
 // Calm. Each tile knows how often it changed without a thing in it (blinking
 // pixels: ViBe, Barnich and Van Droogenbroeck 2011). Motion in a place that is
 // always calm is evidence by itself, in a restless one more travel is needed.
@@ -53,7 +63,7 @@
 // not larger than the largest of so many grains ought to be is a grain too: rain,
 // snow, insects, glitter.
 //
-// Evidence of travel and presence adds up and fades; at one a track is a thing. A large
+// Evidence of travel, growth and presence adds up and fades; at one a track is a thing. A large
 // person crossing a calm place is one in the second picture, weak evidence takes
 // longer. The event starts with the first picture of the track that spoke for it, lives
 // on while a thing stands there, and ends some seconds after nothing moves. What

@@ -15,14 +15,15 @@ type grid struct {
 	w, h          int // points
 	tw, th        int // tiles
 
-	cur, prev []uint16 // points
-	mask      []uint8  // points: 1 where it differs from the background
-	bg        background
+	cur  []uint16 // points
+	past [3]shown // pictures before in which something moved, newest first
+	mask []uint8  // points: 1 where it differs from the background
+	bg   background
 
 	count    []tileCount
 	kind     []uint8
 	label    []uint8 // blob of the tile; 0 none
-	held     []uint8 // a thing stands there: do not learn it
+	held     []uint8 // what of it may be learnt
 	ignored  []bool  // by the zones
 	restless []float32
 	detail   [][4]float32 // around the tile: variance of picture and background, part of the change that is no light, its energy
@@ -32,34 +33,43 @@ type grid struct {
 	samples []place
 }
 
+// What is at a tile: nothing to spare; a track that may become a thing, which
+// does not make its place restless; a thing, which is no background either.
+const (
+	free uint8 = iota
+	doubted
+	taken
+)
+
 func newGrid(width, height int) *grid {
 	step := reduction(width, height)
 	tw, th := width/step/tile, height/step/tile
 	w, h := tw*tile, th*tile
 	n, t := w*h, tw*th
-	return &grid{
+	g := &grid{
 		width: width, height: height, step: step, w: w, h: h, tw: tw, th: th,
-		cur: make([]uint16, n), prev: make([]uint16, n), mask: make([]uint8, n),
+		cur: make([]uint16, n), mask: make([]uint8, n),
 		bg:    background{mean: make([]uint16, n), dev: make([]uint16, n)},
 		count: make([]tileCount, t), kind: make([]uint8, t), label: make([]uint8, t), held: make([]uint8, t),
 		ignored: make([]bool, t), restless: make([]float32, t), detail: make([][4]float32, t),
 		blobs: make([]blob, 0, maxBlobs), stack: make([]int32, 0, t), samples: make([]place, 0, maxSamples),
 	}
+	for i := range g.past {
+		g.past[i].points = make([]uint16, n)
+	}
+	return g
 }
 
-// load takes a picture in; the one before becomes prev.
-func (g *grid) load(pix []byte) {
-	g.cur, g.prev = g.prev, g.cur
-	reduce(g.cur, g.w, pix, g.width, g.step)
-}
+// load takes a picture in.
+func (g *grid) load(pix []byte) { reduce(g.cur, g.w, pix, g.width, g.step) }
 
 // noise estimates the standard deviation of a point from the median difference
 // to the picture before; what moves is less than half of most pictures.
-func (g *grid) noise() float64 {
+func (g *grid) noise(before []uint16) float64 {
 	var hist [64]int32
 	var n int32
 	for i := 0; i < len(g.cur); i += 7 {
-		hist[min(63, abs(int32(g.cur[i])-int32(g.prev[i])))]++
+		hist[min(63, abs(int32(g.cur[i])-int32(before[i])))]++
 		n++
 	}
 	var sum int32
@@ -90,7 +100,7 @@ func (g *grid) mark(m *nvr.MotionMap, label uint8) {
 
 // Seconds in which a tile that always changes gets restless, and in which one
 // that does no more gets calm: gusts come and go.
-const restlessTime, calmTime = 3.0, 30.0
+const restlessTime, calmTime = 3.0, 60.0
 
 // calm lets the tiles forget how restless they were.
 func (g *grid) calm(dt float64) {

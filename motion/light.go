@@ -35,11 +35,12 @@ func (s surface) structured(noise float64) bool {
 func (g *grid) look(tx, ty int) surface {
 	x0, x1 := max(0, tx*tile-window), min(g.w, (tx+1)*tile+window)
 	y0, y1 := max(0, ty*tile-window), min(g.h, (ty+1)*tile+window)
-	var sc, sb, scc, sbb, scb int64
+	var sc, sb, scc, sbb, scb int32
 	for y := y0; y < y1; y++ {
 		cur, mean := g.cur[y*g.w+x0:y*g.w+x1], g.bg.mean[y*g.w+x0:y*g.w+x1]
+		mean = mean[:len(cur)]
 		for i, v := range cur {
-			c, b := int64(v), int64(mean[i]>>fineBits)
+			c, b := int32(v), int32(mean[i]>>fineBits)
 			sc += c
 			sb += b
 			scc += c * c

@@ -18,10 +18,11 @@ type shift struct {
 	// gain is how much better the blob is found there than at its own place, as
 	// part of the difference at its own place: 0 not at all, 1 perfectly.
 	gain float64
+	time float64 // seconds over which it went that way
 }
 
-// place is a point of the grid.
-type place struct{ x, y int32 }
+// place is a point of the grid and what the picture shows there.
+type place struct{ x, y, at, shows int32 }
 
 // sample collects changed points of a blob, evenly over it.
 func (g *grid) sample(b *blob) []place {
@@ -39,7 +40,8 @@ func (g *grid) sample(b *blob) []place {
 						continue
 					}
 					if n++; n%every == 0 && len(out) < cap(out) {
-						out = append(out, place{int32(x + i), int32(y)})
+						at := y*g.w + x + i
+						out = append(out, place{int32(x + i), int32(y), int32(at), int32(g.cur[at])})
 					}
 				}
 			}
@@ -51,17 +53,17 @@ func (g *grid) sample(b *blob) []place {
 // difference is the mean absolute difference between samples of the picture and
 // the picture before shifted by dx, dy; infinite where too few lie inside, or
 // where it is surely above limit.
-func (g *grid) difference(samples []place, dx, dy int, limit float64) float64 {
+func (g *grid) difference(before []uint16, samples []place, dx, dy int, limit float64) float64 {
 	var sum int32
 	enough := int32(min(limit*float64(len(samples)), math.MaxInt32))
-	n := 0
-	for _, p := range samples {
-		x, y := int(p.x)-dx, int(p.y)-dy
-		if uint(x) >= uint(g.w) || uint(y) >= uint(g.h) {
+	off, n := dy*g.w+dx, 0
+	for i := range samples {
+		p := &samples[i]
+		if uint(int(p.x)-dx) >= uint(g.w) || uint(int(p.y)-dy) >= uint(g.h) {
 			continue
 		}
 		n++
-		sum += abs(int32(g.cur[int(p.y)*g.w+int(p.x)]) - int32(g.prev[y*g.w+x]))
+		sum += abs(p.shows - int32(before[int(p.at)-off]))
 		if sum > enough {
 			return math.Inf(1)
 		}
@@ -73,13 +75,13 @@ func (g *grid) difference(samples []place, dx, dy int, limit float64) float64 {
 }
 
 // match finds how a blob moved, trying around two guesses.
-func (g *grid) match(b *blob, first, second [2]float64) shift {
+func (g *grid) match(b *blob, before []uint16, first, second [2]float64) shift {
 	samples := g.sample(b)
-	own := g.difference(samples, 0, 0, math.Inf(1))
+	own := g.difference(before, samples, 0, 0, math.Inf(1))
 	m := shift{}
 	best := own
 	try := func(dx, dy int) {
-		if v := g.difference(samples, dx, dy, best); v < best {
+		if v := g.difference(before, samples, dx, dy, best); v < best {
 			best, m.dx, m.dy = v, float64(dx), float64(dy)
 		}
 	}

@@ -18,7 +18,8 @@ type track struct {
 	vx, vy      float64 // points a second
 	sx, sy, way float64 // sum of its shifts and of their lengths, fading
 	presence    float64 // seconds of motion where it is calm, fading
-	start       int64   // PTS of its first picture
+	begun       int64   // PTS of its first picture
+	start       int64   // PTS of the first picture that speaks for it
 	seen, moved int64   // PTS of its last picture, and of the last in which it moved
 	pictures    int     // in which it was seen
 	thing       bool    // confirmed
@@ -30,6 +31,8 @@ type track struct {
 	came        bool    // it went a way, did not just appear
 	ox, oy      float64 // centre where it began
 	sifted      bool    // counted as dust
+	growth      growth
+	nears       bool // grows as what comes near does
 }
 
 // update joins a blob to the track.
@@ -43,19 +46,20 @@ func (t *track) update(g *grid, b *blob, s seeing) {
 		t.start = t.seen
 	}
 	since := float64(s.pts-t.seen) / ticks
-	guess := [2]float64{b.cx - t.cx, b.cy - t.cy}
-	m := g.match(b, guess, [2]float64{t.vx * s.dt, t.vy * s.dt})
+	m := t.shift(g, b, s)
 	fade := math.Exp(-since / memory)
 	t.sx, t.sy, t.way, t.presence = t.sx*fade, t.sy*fade, t.way*fade, t.presence*fade
 	if m.gain > minGain {
-		t.travel(m, t.trust(b, m, s)*b.mass/(b.mass+chanceMass))
-		t.vx, t.vy = m.dx/s.dt, m.dy/s.dt
+		t.travel(m, t.trust(b, m)*min(1, s.dt/m.time)*b.mass/(b.mass+chanceMass))
+		t.vx, t.vy = m.dx/m.time, m.dy/m.time
 	} else {
 		t.vx, t.vy = t.vx/2, t.vy/2
 	}
 	t.blob, t.seen, t.now = *b, s.pts, true
 	t.pictures++
+	was := t.usual
 	t.usual += (b.mass - t.usual) / 3
+	t.growth.add(math.Log(t.usual/was), s.dt, fade)
 	t.active = b.moving >= minMoving*b.mass
 	if t.active {
 		t.moved = s.pts
@@ -65,13 +69,23 @@ func (t *track) update(g *grid, b *blob, s seeing) {
 	t.weigh(g, s)
 }
 
+// shift measures how a blob moved that is taken for the track.
+func (t *track) shift(g *grid, b *blob, s seeing) shift {
+	before := g.before(s.pts, t.begun)
+	over := min(maxShiftTime, float64(s.pts-before.pts)/ticks)
+	part := over / max(s.dt, float64(s.pts-t.seen)/ticks)
+	m := g.match(b, before.points, [2]float64{(b.cx - t.cx) * part, (b.cy - t.cy) * part}, [2]float64{t.vx * over, t.vy * over})
+	m.time = over
+	return m
+}
+
 // trust says how far a shift speaks for a thing that moves, 0 to 1. What people
 // and vehicles cover between two pictures is less than their own length, and
 // once they move they go on like that: bodies have mass. A point more or less is
 // rounding.
-func (t *track) trust(b *blob, m shift, s seeing) float64 {
+func (t *track) trust(b *blob, m shift) float64 {
 	dist := math.Hypot(m.dx, m.dy)
-	off := max(0, math.Hypot(m.dx-t.vx*s.dt, m.dy-t.vy*s.dt)-1)
+	off := max(0, math.Hypot(m.dx-t.vx*m.time, m.dy-t.vy*m.time)-1)
 	if t.pictures > 2 {
 		return max(0, 1-off/dist)
 	}
@@ -115,9 +129,10 @@ func (t *track) rest() bool { return !t.came || t.relief < restPart*t.full }
 // becomes of it.
 func (t *track) begin(pts int64) {
 	t.sifted = t.pictures > 0
-	t.thing, t.came, t.start, t.pictures, t.evidence = false, false, pts, 1, 0
+	t.thing, t.came, t.begun, t.start, t.pictures, t.evidence = false, false, pts, pts, 1, 0
 	t.full, t.ox, t.oy = t.relief, t.cx, t.cy
 	t.sx, t.sy, t.way, t.presence = 0, 0, 0, 0
+	t.growth, t.nears = growth{}, false
 }
 
 const (
@@ -149,12 +164,18 @@ const (
 	presenceTime = 1.0
 )
 
-// weigh sets the evidence: of the way that the track went, and of its presence
-// where nothing is used to move. A thing goes farther than what is fixed to the
+// weigh sets the evidence: of the way that the track went, of its growth, and of its
+// presence where nothing is used to move. A thing goes farther than what is fixed to the
 // ground can sway, the more so the less calm its place is.
 func (t *track) weigh(g *grid, s seeing) {
 	dist := math.Hypot(t.sx, t.sy)
 	t.evidence = t.presence / presenceTime
+	near := 0.0
+	if s.trust == 1 {
+		near = t.nearing(g)
+	}
+	t.nears = near > 0
+	t.evidence += min(maxNearPart, near*nearPart) * t.calm
 	if t.way > 0 {
 		along := (t.width()*math.Abs(t.sx) + t.height()*math.Abs(t.sy)) / max(dist, 1e-9)
 		calm := t.calm * s.trust
@@ -193,20 +214,20 @@ const (
 // fit says how well a blob fits a track, 0 not at all: by its distance from where
 // it is expected, by its size, and by whether it moves.
 func (t *track) fit(b *blob, s seeing) float64 {
+	overlap := t.overlaps(b)
+	size := min(t.mass, b.mass) / max(t.mass, b.mass)
+	if size < alike && !overlap || t.thing && b.mass < min(s.dust, t.usual/3) {
+		return 0 // dust does not carry on what a larger thing began
+	}
 	dt := float64(s.pts-t.seen) / ticks
 	reach := sizeReach
 	if t.pictures > 2 {
 		reach = knownReach
 	}
 	reach = reach*math.Sqrt(max(t.area(), b.area())) + leastReach
-	dist := math.Hypot(b.cx-t.cx-t.vx*dt, b.cy-t.cy-t.vy*dt)
-	overlap := t.overlaps(b)
-	size := min(t.mass, b.mass) / max(t.mass, b.mass)
-	switch {
-	case dist > reach && !overlap, size < alike && !overlap:
-		return 0
-	case t.thing && b.mass < min(s.dust, t.usual/3):
-		// Dust does not carry on what a larger thing began.
+	dx, dy := b.cx-t.cx-t.vx*dt, b.cy-t.cy-t.vy*dt
+	dist := math.Sqrt(dx*dx + dy*dy)
+	if dist > reach && !overlap {
 		return 0
 	}
 	v := (alike + size) / (1 + dist/reach)

@@ -68,12 +68,12 @@ func (d *Detector) join(s seeing) (used [maxBlobs]bool) {
 	}
 }
 
-// sift counts the tracks that were seen in one picture and not again in the next.
+// sift counts the tracks that are gone as soon as they came.
 func (d *Detector) sift(s seeing) {
 	n, mass := 0.0, 0.0
 	for i := range d.tracks {
 		t := &d.tracks[i]
-		if !t.now && t.pictures == 1 && !t.sifted && !d.covered(&t.blob) {
+		if !t.now && (t.pictures == 1 || float64(t.seen-t.begun)/ticks < shiftTime) && !t.sifted && !d.covered(&t.blob) {
 			t.sifted = true
 			n++
 			mass += t.mass
@@ -120,8 +120,9 @@ const (
 	// restTime is how long the rest of a thing may be still until it is known for
 	// what it is, seconds.
 	restTime = 0.5
-	// calmPlace is how calm a place must be for two pictures to be enough.
-	calmPlace = 0.7
+	// calmPlace is how calm a place must be for two pictures to be enough; in
+	// others it takes four, and restlessTold seconds.
+	calmPlace, restlessTold = 0.7, 0.5
 	// minMass is the least size of a thing in points.
 	minMass = 6
 )
@@ -133,14 +134,14 @@ func (d *Detector) confirm(s seeing) {
 		if !t.now {
 			continue
 		}
-		need := 2
+		need, lasted := 2, 0.0
 		if t.calm*s.trust < calmPlace {
-			need = 4
+			need, lasted = 4, restlessTold
 		}
 		stood := float64(s.pts-t.moved) / ticks
 		switch {
 		case !t.thing:
-			t.thing = t.active && t.evidence >= 1 && t.pictures >= need && min(t.mass, t.usual) >= max(minMass, s.dust)
+			t.thing = t.active && t.evidence >= 1 && t.pictures >= need && float64(t.seen-t.begun)/ticks >= lasted && min(t.mass, t.usual) >= max(minMass, s.dust)
 		case t.active && (t.evidence < renew || t.usual < s.dust/2):
 			t.thing = false
 		case stood > standTime, stood > emptyTime && t.bgVar > emptyDetail*t.curVar:
