@@ -41,8 +41,8 @@ const (
 	UDP
 )
 
-// Camera is a camera as its owner set it up. Name, URLs, User and Password are
-// sealed with the machine key wherever they are stored.
+// Camera is a camera as its owner set it up. Name, URLs, User, Password and
+// Identity are sealed with the machine key wherever they are stored.
 type Camera struct {
 	ID        CameraID
 	Name      string
@@ -64,6 +64,8 @@ type Camera struct {
 	// QuietDays is how many days footage without motion is kept where Record is
 	// RecordQuietShorter, 1 to 3650.
 	QuietDays int
+	// Identity is what is known of the device itself; zero if it told nothing.
+	Identity Identity
 }
 
 // Source is one stream of a camera: where it is pulled from and the random id

@@ -21,6 +21,13 @@ var (
 	ErrCorrupt = errors.New("damaged")
 	// ErrClosed: the stream, bus or part has ended.
 	ErrClosed = errors.New("closed")
+	// ErrPrivate: the camera is private, so there are no pictures of now.
+	ErrPrivate = errors.New("private")
+	// ErrNotKept: it is in force, but could not be written down: a restart may
+	// forget it.
+	ErrNotKept = errors.New("in force, but not written down")
+	// ErrBusy: what was asked for cannot be done just now; try again in a minute.
+	ErrBusy = errors.New("busy")
 	// ErrLogUnavailable: the log of who looked can be written nowhere, so
 	// footage may not be opened.
 	ErrLogUnavailable = errors.New("the record of who looked cannot be written")

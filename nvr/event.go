@@ -18,6 +18,8 @@ const (
 	DiskDown
 	DiskUp
 	Problem
+	PrivacyChanged // of a camera, or with a zero Camera the switch of the house
+	Doorbell       // somebody rings at a camera
 )
 
 // Event is something that happened, on the [Bus] or stored in a segment.

@@ -39,7 +39,7 @@ func layers() []layer {
 		{path: "nvr", never: []string{"os", "net", "net/http", "database/sql", "os/exec", "log"}, why: "the vocabulary is imported by all, so it does no I/O and needs nobody"},
 		{path: "nvr/cmaf", ours: []string{"nvr"}, mods: []string{bluenviron + "mediacommon"}, never: []string{"os", "net", "net/http"}, why: "writing fragments is arithmetic on bytes that recorder and ui share"},
 		{
-			path: "nvr/camera", ours: []string{"nvr"}, mods: []string{bluenviron, "github.com/abema/go-mp4", pion + "rtp", pion + "rtcp", pion + "sdp", xSync},
+			path: "nvr/camera", ours: []string{"nvr", "nvr/egress"}, mods: []string{bluenviron, "github.com/abema/go-mp4", pion + "rtp", pion + "rtcp", pion + "sdp", xSync},
 			never: []string{"database/sql"}, why: "a camera is a source of frames and knows neither disk nor pages",
 		},
 		{
@@ -51,6 +51,8 @@ func layers() []layer {
 			path: "nvr/auth", ours: []string{"nvr", "nvr/vault"}, mods: []string{xCrypto, xSync, "github.com/pquerna/otp"}, never: []string{"net/http", "database/sql"},
 			why: "who may do what must not depend on how it was asked",
 		},
+		{path: "nvr/egress", ours: []string{"nvr"}, mods: []string{xSys}, never: []string{"net/http", "database/sql"}, why: "which addresses are the house must not depend on who asks"},
+		{path: "nvr/backup", ours: []string{"nvr", "nvr/vault"}, never: []string{"net", "net/http", "database/sql"}, why: "a backup is bytes that are sealed and kept; what is in them is made elsewhere"},
 		{path: "nvr/media", ours: []string{"nvr"}, mods: []string{xSys, xSync}, never: []string{"net/http", "database/sql"}, why: "the worker parses foreign bytes and must reach nothing"},
 		{
 			path: "recorder", ours: []string{"nvr", "nvr/cmaf", "nvr/vault", "nvr/media"}, mods: []string{bluenviron + "mediacommon", xSys, xSync},
@@ -64,8 +66,12 @@ func layers() []layer {
 			never: []string{"database/sql", "os/exec"}, why: "pages hold no SQL, no files and no keys",
 		},
 		{
-			path: "homekit", ours: []string{"nvr", "nvr/media"}, mods: []string{"github.com/brutella/hap", pion},
+			path: "homekit", ours: []string{"nvr", "nvr/media"}, mods: []string{"github.com/brutella/hap", "github.com/brutella/dnssd", pion},
 			never: []string{"database/sql"}, why: "HomeKit is one reader of the stream among others",
+		},
+		{
+			path: "homekit/internal/haptest", mods: []string{"github.com/tadglines/go-pkgs", xCrypto},
+			why: "tests play the controller without the library that they test",
 		},
 		{path: "cmd", ours: []string{"..."}, mods: []string{xSys, "golang.org/x/term", xSync, "github.com/pquerna/otp"}, why: "cmd wires and has no logic of its own"},
 		{

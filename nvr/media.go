@@ -2,8 +2,8 @@ package nvr
 
 import "time"
 
-// MediaRequest asks for the fragments of a stream in a span of time, as a
-// player appends them.
+// MediaRequest asks for recorded footage of a stream in a span of time: its
+// index, its fragments as a player appends them, or a clip of it.
 type MediaRequest struct {
 	Stream StreamID
 	// From and To choose the fragments whose Part.Time lies in [From, To), in
@@ -14,4 +14,7 @@ type MediaRequest struct {
 	// that lasts until the next key frame, the last one until To or the end of
 	// its span, so that a player that runs fast has no holes.
 	KeysOnly bool
+	// Sound takes the sound along. It lies in the same fragments as the pictures
+	// and needs a right of its own: without Sound not a byte of it comes out.
+	Sound bool
 }

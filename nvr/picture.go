@@ -37,3 +37,14 @@ type StillOptions struct {
 	// Crop is the part of the picture that is shown; the zero Box is all of it.
 	Crop Box
 }
+
+// H264Options says how the pictures of a stream become H.264.
+type H264Options struct {
+	// MaxWidth and MaxHeight bound the picture; its shape is kept and it is
+	// never enlarged.
+	MaxWidth, MaxHeight int
+	Bitrate             int // bit/s
+	Rate                int // pictures a second at most, 1 to 60
+	// Key makes the first picture that comes a key frame.
+	Key bool
+}

@@ -67,7 +67,10 @@ type ProbedStream struct {
 	Source    Source
 	Params    *Params
 	FrameRate float64
+	BitRate   float64       // measured, bit/s; 0: too little came
+	GOP       time.Duration // measured; 0: too little came
 	Notes     []string
+	Key       *Frame // the newest key frame
 }
 
 // DetectionStatus says whether motion is looked for on a camera.

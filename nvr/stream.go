@@ -42,6 +42,7 @@ type Stream struct {
 	params  *Params
 	state   StreamState
 	closed  bool
+	shut    bool // see Shut
 }
 
 // StreamState says whether frames are coming.
@@ -71,11 +72,12 @@ func NewStream(id StreamID, cfg StreamConfig) *Stream {
 func (s *Stream) ID() StreamID { return s.id }
 
 // Publish appends a frame and marks the stream as up. It never blocks. The
-// frame must not be changed afterwards. Publishing to a closed stream does nothing.
+// frame must not be changed afterwards. Publishing to a closed or shut stream does
+// nothing.
 func (s *Stream) Publish(f *Frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.shut {
 		return
 	}
 	seq := s.frames.push(f)
@@ -103,14 +105,39 @@ func (s *Stream) SetDown(b Break) {
 }
 
 // Clear forgets all frames, so that nothing of the past can be seen any more:
-// privacy mode, a camera that was removed.
+// a camera that was removed.
 func (s *Stream) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.clearLocked()
+}
+
+func (s *Stream) clearLocked() {
 	for s.frames.len() > 0 {
 		s.dropLocked()
 	}
 	s.params = nil
+}
+
+// Shut begins privacy mode: it forgets all frames, those that readers have not
+// read yet as well, and takes none until Reopen. Readers get ErrPrivate; those
+// that stay go on at the first key frame after it and have missed nothing.
+func (s *Stream) Shut(why Break) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clearLocked()
+	s.shut, s.state.Up, s.state.Down = true, false, why
+	for r := range s.readers {
+		r.next, r.seeking, r.missed = s.frames.next, true, 0
+		r.wakeLocked()
+	}
+}
+
+// Reopen ends privacy mode. The stream stays down until the next frame.
+func (s *Stream) Reopen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shut = false
 }
 
 // State returns whether frames are coming, and why not.
@@ -268,7 +295,7 @@ func (s *Stream) startLocked(from time.Time) (seq uint64, ok bool) {
 // Next returns the next frame, waiting for it if need be. missed is the number
 // of frames that were lost just before it because the reader was late; it then
 // continues at a key frame: the newest one, or for a holding reader the oldest.
-// Errors: that of ctx, or ErrClosed.
+// Errors: that of ctx, ErrClosed, or ErrPrivate while the stream is shut.
 func (r *Reader) Next(ctx context.Context) (f *Frame, missed int, err error) {
 	for {
 		f, missed, err = r.Poll()
@@ -301,6 +328,9 @@ func (r *Reader) Poll() (f *Frame, missed int, err error) {
 	s := r.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.shut && !s.closed {
+		return nil, 0, ErrPrivate
+	}
 	from := r.next
 	if r.next < s.frames.first {
 		r.seeking = true

@@ -314,3 +314,54 @@ func TestHoldingReadersDoNotWatch(t *testing.T) {
 		t.Error("a stream is watched by a viewer that left")
 	}
 }
+
+func TestR12ShutStreamShowsNothing(t *testing.T) {
+	s := nvr.NewStream(nvr.StreamID{1}, nvr.StreamConfig{})
+	publish(s, 0, 60)
+	late, holds := s.NewReader(nvr.ReaderOptions{}), s.NewReader(nvr.ReaderOptions{Hold: true, From: time.Unix(0, 0)})
+	defer late.Close()
+	defer holds.Close()
+	next(t, late)
+	s.Shut(nvr.Break{Since: time.Unix(9, 0), Cause: nvr.Privacy})
+	publish(s, 60, 160)
+	fresh := s.NewReader(nvr.ReaderOptions{From: time.Unix(0, 0)})
+	defer fresh.Close()
+	for name, r := range map[string]*nvr.Reader{"a viewer": late, "the recorder": holds, "a new reader": fresh} {
+		if f, _, err := r.Next(t.Context()); f != nil || !errors.Is(err, nvr.ErrPrivate) {
+			t.Errorf("%s got %v, %v; want ErrPrivate", name, f, err)
+		}
+	}
+	if s.LastKey() != nil || s.Params() != nil || s.Size() != 0 {
+		t.Errorf("the window holds a key frame %v, parameters %v, %d bytes", s.LastKey(), s.Params(), s.Size())
+	}
+	if state := s.State(); state.Up || state.Down.Cause != nvr.Privacy {
+		t.Errorf("state %+v", state)
+	}
+	s.Reopen()
+	publish(s, 200, 210)
+	for name, r := range map[string]*nvr.Reader{"a viewer": late, "the recorder": holds, "a new reader": fresh} {
+		if n, missed := next(t, r); n != 200 || missed != 0 {
+			t.Errorf("%s goes on at picture %d after %d missed, want 200 after none", name, n, missed)
+		}
+	}
+}
+
+func TestR12ShuttingAStreamWakesWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := nvr.NewStream(nvr.StreamID{1}, nvr.StreamConfig{})
+		publish(s, 0, 1)
+		r := s.NewReader(nvr.ReaderOptions{})
+		defer r.Close()
+		next(t, r)
+		ended := make(chan error, 1)
+		go func() {
+			_, _, err := r.Next(t.Context())
+			ended <- err
+		}()
+		synctest.Wait()
+		s.Shut(nvr.Break{Cause: nvr.Privacy})
+		if err := <-ended; !errors.Is(err, nvr.ErrPrivate) {
+			t.Errorf("got %v, want ErrPrivate", err)
+		}
+	})
+}
