@@ -33,11 +33,25 @@ func mediaWorker(stderr io.Writer) int {
 		},
 		JPEG: decode.JPEG,
 		Sound: func(f media.SoundFormat) (media.Sound, error) {
-			s, err := decode.NewSound(f.Codec, f.Rate, f.Channels)
+			s, err := decode.NewSound(decode.SoundFormat(f))
 			if err != nil {
 				return nil, err
 			}
 			return s, nil
+		},
+		Opus: func(f media.SoundFormat, o media.OpusFormat) (media.Sound, error) {
+			s, err := decode.NewOpus(decode.SoundFormat(f), decode.OpusFormat(o))
+			if err != nil {
+				return nil, err
+			}
+			return s, nil
+		},
+		H264: func(p *nvr.Params, o nvr.H264Options) (media.H264, error) {
+			t, err := decode.NewTranscoder(p, o)
+			if err != nil {
+				return nil, err
+			}
+			return t, nil
 		},
 		File: func(f *os.File) (media.File, error) {
 			v, err := decode.OpenFile(f)
@@ -66,10 +80,9 @@ type workers struct {
 }
 
 func newWorkers(log *slog.Logger) *workers {
-	const idle = 30 * time.Second
 	return &workers{
 		log:     log,
-		stills:  media.NewWorker(media.WorkerConfig{Name: "stills", Log: log, Idle: idle}),
+		stills:  media.NewWorker(media.WorkerConfig{Name: "stills", Log: log, Idle: media.StillsIdle}),
 		cameras: make(map[nvr.CameraID]*media.Worker),
 		subs:    make(map[nvr.CameraID]*media.Worker),
 	}
@@ -122,7 +135,7 @@ func (t transcoder) Sound(ctx context.Context, f camera.SoundFormat, blocks []ca
 	for i, b := range blocks {
 		sound[i] = media.SoundBlock(b)
 	}
-	return t.worker.Sound(ctx, media.SoundFormat(f), sound, yield)
+	return t.worker.Sound(ctx, media.SoundFormat{Codec: f.Codec, Rate: f.Rate, Channels: f.Channels}, sound, yield)
 }
 
 // decoder is a camera's worker as the search for motion sees it, which shares

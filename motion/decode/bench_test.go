@@ -54,7 +54,7 @@ func BenchmarkPictures(b *testing.B) {
 
 // BenchmarkSound turns a minute of a camera's G.711 into AAC.
 func BenchmarkSound(b *testing.B) {
-	s, err := NewSound("pcm_alaw", 8000, 1)
+	s, err := NewSound(SoundFormat{Codec: "pcm_alaw", Rate: 8000, Channels: 1})
 	if err != nil {
 		b.Fatal(err)
 	}

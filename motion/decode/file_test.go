@@ -146,7 +146,7 @@ func TestOpeningFilesKeepsMemoryFlat(t *testing.T) {
 			f.Close()
 			t.Fatal("garbage was opened")
 		}
-		s, err := NewSound("pcm_alaw", 8000, 1)
+		s, err := NewSound(SoundFormat{Codec: "pcm_alaw", Rate: 8000, Channels: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

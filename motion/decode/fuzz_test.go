@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"testing"
+	"time"
 
 	"lares/nvr"
 )
@@ -36,9 +37,16 @@ func FuzzPictures(f *testing.F) {
 			return
 		}
 		defer v.Close()
+		tc, err := NewTranscoder(p, nvr.H264Options{MaxWidth: 32, MaxHeight: 32, Bitrate: 100_000, Rate: 10})
+		if err != nil {
+			return
+		}
+		defer tc.Close()
 		for _, frame := range list {
 			_ = v.Decode(frame, func(nvr.Grey) {})
+			_ = tc.Transcode(frame, func(*nvr.Frame) {})
 		}
+		_ = v.Drain(func(nvr.Grey) {})
 	})
 }
 
@@ -46,15 +54,26 @@ func FuzzPictures(f *testing.F) {
 func FuzzSound(f *testing.F) {
 	f.Add(uint8(0), []byte{0xd5, 0xd5}, int64(0), int64(180))
 	f.Add(uint8(3), []byte{0xfc, 0xff, 0xfe}, int64(0), int64(1<<62))
+	f.Add(uint8(4), []byte{0xde, 0x02, 0x00, 0x4c, 0x61, 0x76, 0x63}, int64(0), int64(5760))
 	f.Fuzz(func(t *testing.T, kind uint8, data []byte, first, second int64) {
-		codec := []string{"pcm_alaw", "pcm_mulaw", "pcm_s16be", "opus"}[kind%4]
-		s, err := NewSound(codec, 16000, 1+int(kind>>7))
+		in := SoundFormat{Codec: []string{"pcm_alaw", "pcm_mulaw", "pcm_s16be", "opus", "aac"}[kind%5], Rate: 16000, Channels: 1 + int(kind>>7)}
+		if in.Codec == "aac" {
+			in.Config = "\x14\x08" // AAC-LC, 16,000 Hz, mono
+		}
+		aac, err := NewSound(in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer s.Close()
-		_ = s.Encode(data, first, func(int64, []byte) {})
-		_ = s.Encode(data, second, func(int64, []byte) {})
+		defer aac.Close()
+		opus, err := NewOpus(in, OpusFormat{Rate: 24000, Bitrate: 24000, Frame: 20 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer opus.Close()
+		for _, s := range []*Sound{aac, opus} {
+			_ = s.Encode(data, first, func(int64, []byte) {})
+			_ = s.Encode(data, second, func(int64, []byte) {})
+		}
 	})
 }
 

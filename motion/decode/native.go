@@ -26,6 +26,13 @@ func flush(cc *astiav.CodecContext) {
 	C.avcodec_flush_buffers((*C.AVCodecContext)(cc.UnsafePointer()))
 }
 
+// damaged reports whether the decoder made a part of the picture up, because the
+// data for it were missing or nonsense.
+func damaged(f *astiav.Frame) bool {
+	n := (*C.AVFrame)(f.UnsafePointer())
+	return n.decode_error_flags != 0 || n.flags&C.AV_FRAME_FLAG_CORRUPT != 0
+}
+
 // reorders reports whether pictures are coded in another order than shown.
 func reorders(cc *astiav.CodecContext) bool {
 	return (*C.AVCodecContext)(cc.UnsafePointer()).has_b_frames > 0

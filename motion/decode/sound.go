@@ -3,7 +3,9 @@ package decode
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/asticode/go-astiav"
 
@@ -13,11 +15,28 @@ import (
 // FrameSamples is how many samples of each channel lie in one AAC access unit.
 const FrameSamples = 1024
 
+// SoundFormat says how sound is coded that comes in.
+type SoundFormat struct {
+	// Codec is "pcm_alaw", "pcm_mulaw", "pcm_s16be", "opus" or "aac".
+	Codec    string
+	Rate     int // Hz, 4000 to 96,000
+	Channels int // 1 or 2
+	// Config is the AudioSpecificConfig (ISO 14496-3, 1.6.2.1) of "aac".
+	Config string
+}
+
+// OpusFormat says how sound is coded as Opus (RFC 6716), of one channel.
+type OpusFormat struct {
+	Rate    int           // Hz: 8000, 12,000, 16,000, 24,000 or 48,000
+	Bitrate int           // bit/s, 6000 to 128,000
+	Frame   time.Duration // of each packet: 20, 40 or 60 ms
+}
+
 // drift is how far, in ticks, times may lie from where the samples say before
 // sound is put to its time again: 40 ms, less than one sees on lips.
 const drift = nvr.ClockRate * 40 / 1000
 
-// Sound turns what a camera's microphone sends into AAC-LC.
+// Sound turns sound into AAC-LC or Opus.
 type Sound struct {
 	dec, enc *astiav.CodecContext
 	swr      *astiav.SoftwareResampleContext
@@ -25,56 +44,103 @@ type Sound struct {
 	in       packet
 	out      *astiav.Packet
 	raw      *astiav.Frame // as decoded
-	even     *astiav.Frame // in the encoder's format and rate
-	block    *astiav.Frame // FrameSamples for the encoder
-	layout   astiav.ChannelLayout
-	rate     int64 // Hz, of the AAC
+	even     *astiav.Frame // as the encoder takes it
+	block    *astiav.Frame // as many samples as the encoder takes at once
+
+	// What the encoder takes.
+	samples astiav.SampleFormat
+	layout  astiav.ChannelLayout
+	rate    int64 // Hz
+	size    int   // samples of each channel at once
 
 	started bool
 	origin  int64 // ticks of sample 0
 	taken   int64 // samples that went into fifo since origin
 }
 
-// NewSound opens a decoder for codec, which is "pcm_alaw", "pcm_mulaw",
-// "pcm_s16be" or "opus", of rate Hz and 1 or 2 channels, and an AAC encoder for
-// the same channels at the same rate, or the next one that AAC knows.
-func NewSound(codec string, rate, channels int) (*Sound, error) {
-	if channels < 1 || channels > 2 || rate < 4000 || rate > 96000 {
-		return nil, fmt.Errorf("sound of %d channels at %d Hz cannot be turned into AAC", channels, rate)
+// NewSound turns sound into AAC of the same channels at the same rate, or the
+// next one that AAC knows.
+func NewSound(in SoundFormat) (*Sound, error) {
+	s := &Sound{samples: astiav.SampleFormatFltp, layout: layoutOf(in.Channels)}
+	return s.begin(in, func() error {
+		s.rate = int64(aacRate(s.dec.SampleRate()))
+		// Two bits a sample: speech is clear, and it is little beside the pictures.
+		bits := min(max(2*int(s.rate), 16000), 64000) * in.Channels
+		return s.encoder(astiav.FindEncoder(astiav.CodecIDAac), map[string]string{"b": strconv.Itoa(bits), "aac_coder": "fast"})
+	})
+}
+
+// NewOpus turns sound into Opus.
+func NewOpus(in SoundFormat, o OpusFormat) (*Sound, error) {
+	const ms = time.Millisecond
+	if !slices.Contains([]int{8000, 12000, 16000, 24000, 48000}, o.Rate) || o.Bitrate < 6000 || o.Bitrate > 128_000 ||
+		!slices.Contains([]time.Duration{20 * ms, 40 * ms, 60 * ms}, o.Frame) {
+		return nil, fmt.Errorf("sound of %d Hz, %d bit/s in packets of %v cannot be coded as Opus", o.Rate, o.Bitrate, o.Frame)
 	}
-	id, err := soundCodec(codec)
-	if err != nil {
-		return nil, err
-	}
-	if id == astiav.CodecIDOpus {
-		rate = 48000 // whatever was recorded (RFC 7587, 4.1)
-	}
-	s := &Sound{layout: astiav.ChannelLayoutMono, rate: int64(aacRate(rate)), in: newPacket(), out: astiav.AllocPacket()}
+	s := &Sound{samples: astiav.SampleFormatS16, layout: astiav.ChannelLayoutMono, rate: int64(o.Rate)}
+	return s.begin(in, func() error {
+		return s.encoder(astiav.FindEncoderByName("libopus"), map[string]string{
+			"b": strconv.Itoa(o.Bitrate), "vbr": "constrained", "application": "lowdelay",
+			"frame_duration": strconv.FormatInt(o.Frame.Milliseconds(), 10),
+		})
+	})
+}
+
+func layoutOf(channels int) astiav.ChannelLayout {
 	if channels == 2 {
-		s.layout = astiav.ChannelLayoutStereo
+		return astiav.ChannelLayoutStereo
 	}
+	return astiav.ChannelLayoutMono
+}
+
+// begin opens the decoder, and then the encoder.
+func (s *Sound) begin(in SoundFormat, openEncoder func() error) (*Sound, error) {
+	if in.Channels < 1 || in.Channels > 2 || in.Rate < 4000 || in.Rate > 96000 {
+		return nil, fmt.Errorf("sound of %d channels at %d Hz cannot be converted", in.Channels, in.Rate)
+	}
+	s.in, s.out = newPacket(), astiav.AllocPacket()
 	s.raw, s.even, s.block = astiav.AllocFrame(), astiav.AllocFrame(), astiav.AllocFrame()
 	s.swr = astiav.AllocSoftwareResampleContext()
-	s.fifo = astiav.AllocAudioFifo(astiav.SampleFormatFltp, channels, 2*FrameSamples)
-	if err := s.open(id, rate, channels); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("turn %s into AAC: %w", codec, err)
+	err := s.decoder(in)
+	if err == nil {
+		err = openEncoder()
 	}
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("convert sound of the kind %s: %w", in.Codec, err)
+	}
+	s.fifo = s.queue()
 	return s, nil
 }
 
-func soundCodec(name string) (astiav.CodecID, error) {
-	switch name {
-	case "pcm_alaw":
-		return astiav.CodecIDPcmAlaw, nil
-	case "pcm_mulaw":
-		return astiav.CodecIDPcmMulaw, nil
-	case "pcm_s16be":
-		return astiav.CodecIDPcmS16Be, nil
-	case "opus":
-		return astiav.CodecIDOpus, nil
+// queue returns a queue of samples for the encoder.
+func (s *Sound) queue() *astiav.AudioFifo {
+	return astiav.AllocAudioFifo(s.samples, s.layout.Channels(), 2*s.size)
+}
+
+func (s *Sound) decoder(in SoundFormat) error {
+	id, ok := map[string]astiav.CodecID{
+		"pcm_alaw": astiav.CodecIDPcmAlaw, "pcm_mulaw": astiav.CodecIDPcmMulaw, "pcm_s16be": astiav.CodecIDPcmS16Be,
+		"opus": astiav.CodecIDOpus, "aac": astiav.CodecIDAac,
+	}[in.Codec]
+	switch {
+	case !ok:
+		return errors.New("nobody knows it")
+	case id == astiav.CodecIDOpus:
+		in.Rate = 48000 // whatever was recorded (RFC 7587, 4.1)
+	case id == astiav.CodecIDAac && in.Config == "":
+		return errors.New("it comes without a description")
 	}
-	return 0, fmt.Errorf("sound coded as %q cannot be turned into AAC", name)
+	var err error
+	s.dec, err = openDecoder(id, nil, func(cc *astiav.CodecContext) error {
+		cc.SetSampleRate(in.Rate)
+		cc.SetChannelLayout(layoutOf(in.Channels))
+		if in.Config == "" {
+			return nil
+		}
+		return cc.SetExtraData([]byte(in.Config))
+	})
+	return err
 }
 
 // aacRate returns the lowest rate of AAC (ISO 14496-3, table 1.18) that loses
@@ -88,26 +154,15 @@ func aacRate(rate int) int {
 	return 96000
 }
 
-func (s *Sound) open(id astiav.CodecID, rate, channels int) error {
-	dec, err := openDecoder(id, nil, func(cc *astiav.CodecContext) error {
-		cc.SetSampleRate(rate)
-		cc.SetChannelLayout(s.layout)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	s.dec = dec
-	codec := astiav.FindEncoder(astiav.CodecIDAac)
+func (s *Sound) encoder(codec *astiav.Codec, options map[string]string) error {
 	if codec == nil {
-		return errors.New("this build of FFmpeg makes no AAC")
+		return errors.New("this build of FFmpeg lacks the encoder")
 	}
-	// Two bits a sample: speech is clear, and it is little beside the pictures.
-	bits := min(max(2*int(s.rate), 16000), 64000) * channels
-	s.enc, err = openCodec(codec, map[string]string{"b": strconv.Itoa(bits), "aac_coder": "fast"}, func(cc *astiav.CodecContext) error {
+	var err error
+	s.enc, err = openCodec(codec, options, func(cc *astiav.CodecContext) error {
 		cc.SetSampleRate(int(s.rate))
 		cc.SetChannelLayout(s.layout)
-		cc.SetSampleFormat(astiav.SampleFormatFltp)
+		cc.SetSampleFormat(s.samples)
 		cc.SetTimeBase(astiav.NewRational(1, nvr.ClockRate))
 		cc.SetFlags(cc.Flags().Add(astiav.CodecContextFlagGlobalHeader))
 		return nil
@@ -115,26 +170,25 @@ func (s *Sound) open(id astiav.CodecID, rate, channels int) error {
 	if err != nil {
 		return err
 	}
-	if n := s.enc.FrameSize(); n != FrameSamples {
-		return fmt.Errorf("the encoder takes %d samples at once, not %d", n, FrameSamples)
-	}
+	s.size = s.enc.FrameSize()
 	return nil
 }
 
-// Config returns the AudioSpecificConfig (ISO 14496-3, 1.6.2.1) of the AAC.
+// Config returns the AudioSpecificConfig (ISO 14496-3, 1.6.2.1) of AAC, and the
+// head of a file of Opus (RFC 7845, 5.1), which streams do without.
 func (s *Sound) Config() []byte { return s.enc.ExtraData() }
 
-// Rate returns the samples a second of the AAC.
+// Rate returns the samples a second of what comes out.
 func (s *Sound) Rate() int { return int(s.rate) }
 
-// Encode takes the next block of the camera's sound, whose first sample is heard
-// at pts (90 kHz ticks), and yields the AAC access units that are complete. Their
+// Encode takes the next block of sound, whose first sample is heard at pts (90 kHz
+// ticks), and yields the units of AAC or packets of Opus that are complete. Their
 // times, right to a sample, follow one another without a gap until pts is more than 40 ms off; then
 // what was not encoded yet is dropped and sound goes on at pts, which may lie
 // before what was yielded. The first unit of all lies before pts: a decoder needs
 // it to get started. An error is about this block: the next one may be given all
 // the same.
-func (s *Sound) Encode(data []byte, pts int64, yield func(pts int64, aac []byte)) error {
+func (s *Sound) Encode(data []byte, pts int64, yield func(pts int64, unit []byte)) error {
 	defer s.in.Unref()
 	if err := s.in.fill(data); err != nil {
 		return fmt.Errorf("decode sound: %w", err)
@@ -169,7 +223,7 @@ func (s *Sound) follow(pts int64) {
 	}
 	if n := s.fifo.Size(); n > 0 {
 		s.fifo.Free()
-		s.fifo = astiav.AllocAudioFifo(astiav.SampleFormatFltp, s.layout.Channels(), 2*FrameSamples)
+		s.fifo = s.queue()
 	}
 	s.started, s.origin, s.taken = true, pts, 0
 }
@@ -197,16 +251,16 @@ func (s *Sound) take() error {
 
 func (s *Sound) format(f *astiav.Frame) {
 	f.Unref()
-	f.SetSampleFormat(astiav.SampleFormatFltp)
+	f.SetSampleFormat(s.samples)
 	f.SetChannelLayout(s.layout)
 	f.SetSampleRate(int(s.rate))
 }
 
 // encode encodes the whole blocks that there are.
-func (s *Sound) encode(yield func(pts int64, aac []byte)) error {
-	for s.fifo.Size() >= FrameSamples {
+func (s *Sound) encode(yield func(pts int64, unit []byte)) error {
+	for s.fifo.Size() >= s.size {
 		s.format(s.block)
-		s.block.SetNbSamples(FrameSamples)
+		s.block.SetNbSamples(s.size)
 		if err := s.block.AllocBuffer(0); err != nil {
 			return fmt.Errorf("encode sound: %w", err)
 		}
@@ -224,7 +278,7 @@ func (s *Sound) encode(yield func(pts int64, aac []byte)) error {
 	return nil
 }
 
-func (s *Sound) receive(yield func(pts int64, aac []byte)) error {
+func (s *Sound) receive(yield func(pts int64, unit []byte)) error {
 	for {
 		s.out.Unref()
 		err := s.enc.ReceivePacket(s.out)
@@ -246,7 +300,9 @@ func (s *Sound) Close() {
 	if s.enc != nil {
 		s.enc.Free()
 	}
-	s.fifo.Free()
+	if s.fifo != nil {
+		s.fifo.Free()
+	}
 	s.swr.Free()
 	s.in.Free()
 	s.out.Free()

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -64,7 +65,7 @@ func TestSoundBecomesAACAtItsTime(t *testing.T) {
 	} {
 		t.Run(c.codec+strconv.Itoa(c.rate), func(t *testing.T) {
 			raw := tone(t, c.codec, c.rate, c.channels, "3")
-			s, err := NewSound(c.codec, c.rate, c.channels)
+			s, err := NewSound(SoundFormat{Codec: c.codec, Rate: c.rate, Channels: c.channels})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +125,7 @@ func checkTone(t *testing.T, heard []int16, rate int) {
 }
 
 func TestSoundIsPutToItsTimeAgainAfterAJump(t *testing.T) {
-	s, err := NewSound("pcm_alaw", 8000, 1)
+	s, err := NewSound(SoundFormat{Codec: "pcm_alaw", Rate: 8000, Channels: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,12 +166,12 @@ func TestBrokenSoundIsAnError(t *testing.T) {
 		codec          string
 		rate, channels int
 	}{{"mp3", 8000, 1}, {"", 8000, 1}, {"pcm_alaw", 0, 1}, {"pcm_alaw", 8000, 0}, {"pcm_alaw", 8000, 6}, {"opus", 1 << 30, 2}} {
-		if s, err := NewSound(c.codec, c.rate, c.channels); err == nil {
+		if s, err := NewSound(SoundFormat{Codec: c.codec, Rate: c.rate, Channels: c.channels}); err == nil {
 			s.Close()
 			t.Errorf("sound of %+v was taken", c)
 		}
 	}
-	s, err := NewSound("opus", 48000, 2)
+	s, err := NewSound(SoundFormat{Codec: "opus", Rate: 48000, Channels: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,5 +184,95 @@ func TestBrokenSoundIsAnError(t *testing.T) {
 	// A packet of silence (RFC 6716, 3.1: CELT, 20 ms, stereo).
 	if err := s.Encode([]byte{0xfc, 0xff, 0xfe}, 0, func(int64, []byte) {}); err != nil {
 		t.Errorf("sound after garbage: %v", err)
+	}
+}
+
+// listen decodes packets of Opus, with the decoder that cameras' Opus goes
+// through, and returns samples of 48,000 Hz from the time 0 on.
+func listen(t *testing.T, packets []unit) []int16 {
+	t.Helper()
+	s, err := NewSound(SoundFormat{Codec: "opus", Rate: 48000, Channels: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var units []unit
+	for _, p := range packets {
+		if err := s.Encode(p.aac, p.pts, func(pts int64, aac []byte) { units = append(units, unit{pts, aac}) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := nvr.TickDuration(-units[0].pts) * 48000 / time.Second
+	return decoded(t, s.Config(), units)[before:]
+}
+
+// recoded is the AAC of a tone as a stream carries it.
+func recoded(t *testing.T, rate int) (SoundFormat, []unit) {
+	t.Helper()
+	s, err := NewSound(SoundFormat{Codec: "pcm_s16be", Rate: rate, Channels: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var units []unit
+	for i, block := range slices.Collect(slices.Chunk(tone(t, "pcm_s16be", rate, 1, "3"), rate/50*2)) {
+		if err := s.Encode(block, int64(i)*nvr.ClockRate/50, func(pts int64, aac []byte) { units = append(units, unit{pts, aac}) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return SoundFormat{Codec: "aac", Rate: rate, Channels: 1, Config: string(s.Config())}, units
+}
+
+func TestSoundBecomesOpusInPacketsOfOneLength(t *testing.T) {
+	for _, c := range []struct {
+		rate int // Hz of the camera
+		o    OpusFormat
+	}{
+		{8000, OpusFormat{16000, 24000, 20 * time.Millisecond}},
+		{16000, OpusFormat{24000, 32000, 20 * time.Millisecond}},
+		{48000, OpusFormat{16000, 16000, 60 * time.Millisecond}},
+	} {
+		in, units := recoded(t, c.rate)
+		s, err := NewOpus(in, c.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		var packets []unit
+		size := 0
+		for _, u := range units {
+			if err := s.Encode(u.aac, u.pts, func(pts int64, opus []byte) {
+				packets, size = append(packets, unit{pts, opus}), size+len(opus)
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := 1; i < len(packets); i++ {
+			if apart := packets[i].pts - packets[i-1].pts; apart != nvr.DurationTicks(c.o.Frame) {
+				t.Fatalf("%v between packets %d and %d", nvr.TickDuration(apart), i-1, i)
+			}
+		}
+		length := nvr.TickDuration(int64(len(packets)) * nvr.DurationTicks(c.o.Frame))
+		if rate := float64(size) * 8 / length.Seconds(); rate > 1.2*float64(c.o.Bitrate) || length < 2800*time.Millisecond {
+			t.Errorf("%v of sound at %.0f bit/s, want 3 s at %d", length, rate, c.o.Bitrate)
+		}
+		checkTone(t, listen(t, packets), 48000)
+	}
+}
+
+func TestOpusThatCannotBeIsRefused(t *testing.T) {
+	in := SoundFormat{Codec: "pcm_alaw", Rate: 8000, Channels: 1}
+	good := OpusFormat{16000, 24000, 20 * time.Millisecond}
+	for _, o := range []OpusFormat{{}, {11025, 24000, good.Frame}, {16000, 0, good.Frame}, {16000, 1 << 30, good.Frame}, {16000, 24000, 30 * time.Millisecond}} {
+		if s, err := NewOpus(in, o); err == nil {
+			s.Close()
+			t.Errorf("%+v was taken", o)
+		}
+	}
+	for _, in := range []SoundFormat{{Codec: "aac", Rate: 16000, Channels: 1}, {Codec: "aac", Rate: 16000, Channels: 1, Config: "\xff"}, {Codec: "mp3", Rate: 16000, Channels: 1}} {
+		if s, err := NewOpus(in, good); err == nil {
+			s.Close()
+			t.Errorf("%+v was taken", in)
+		}
 	}
 }

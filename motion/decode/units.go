@@ -59,6 +59,18 @@ func appendUnit(b, unit []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(b, uint32(len(unit))), unit...)
 }
 
+// appendCoded adds the units of an access unit of H.265 that code the picture, so
+// without remarks (SEI) of the camera, which may be broken (H.265 table 7-1).
+func appendCoded(b, data []byte) []byte {
+	const pps = 34 // the last type of those that are needed
+	for unit := range layout(4).units(data) {
+		if unit[0]>>1&0x3f <= pps {
+			b = appendUnit(b, unit)
+		}
+	}
+	return b
+}
+
 // kind is what a NAL unit is to Lares.
 type kind int
 

@@ -16,10 +16,14 @@ type Video struct {
 	pkt   packet
 	frame *astiav.Frame
 
+	strict     bool // gives up on an access unit over any part of it
+	units      []byte
 	maxW, maxH int
 	apart      int64 // ticks that must lie between two pictures
 	keysOnly   bool
-	waiting    bool // for a key frame
+	waiting    bool  // for a key frame
+	doubtful   bool  // what comes up to the next key frame, or until, is made of a damaged picture
+	until      int64 // PTS
 
 	seen    bool  // a picture was yielded
 	last    int64 // its PTS
@@ -38,12 +42,18 @@ func NewVideo(p *nvr.Params, o nvr.PictureOptions) (*Video, error) {
 	}
 	// Detection does not see what the loop filter smoothes, and it costs a
 	// quarter of the work.
-	cc, err := openVideo(p, map[string]string{"skip_loop_filter": "all", "flags2": "+fast"})
+	options := map[string]string{"skip_loop_filter": "all", "flags2": "+fast"}
+	if p.Video == nvr.H265 {
+		// Its decoder does not mark pictures that it could not decode: it has to
+		// give up on them. That of H.264 does mark them.
+		options["err_detect"] = "explode"
+	}
+	cc, err := openVideo(p, options)
 	if err != nil {
 		return nil, err
 	}
 	return &Video{
-		cc: cc, pkt: newPacket(), frame: astiav.AllocFrame(),
+		cc: cc, pkt: newPacket(), frame: astiav.AllocFrame(), strict: p.Video == nvr.H265,
 		maxW: o.MaxWidth, maxH: o.MaxHeight, apart: ticksApart(o.Every), keysOnly: o.KeysOnly, waiting: true,
 	}, nil
 }
@@ -56,13 +66,28 @@ func ticksApart(every time.Duration) int64 {
 	return ticks - ticks/8
 }
 
+// distrust is how long pictures that are made of a damaged one are passed over,
+// in ticks, where no key frame comes before.
+const distrust = nvr.ClockRate
+
+var errDamaged = errors.New("a part of the picture is missing")
+
 // Decode takes the next access unit of the stream and yields the pictures that
 // are due, in the order in which they are shown. Pix of a picture is valid
 // during yield only. Frames of sound, and all before the first key frame, are
 // passed over. Params of the frame is not looked at: who sees another one opens
 // another Video. An error is about this access unit: the next one may be given
-// all the same.
+// all the same. A picture of which a part had to be made up is an error, and is not
+// yielded; nor are those that follow, for a second or up to the next key frame.
 func (v *Video) Decode(f *nvr.Frame, yield func(nvr.Grey)) error {
+	err := v.decode(f, yield)
+	if err != nil {
+		v.doubtful, v.until = true, f.PTS+distrust
+	}
+	return err
+}
+
+func (v *Video) decode(f *nvr.Frame, yield func(nvr.Grey)) error {
 	if f.Track != nvr.VideoTrack || !f.Key && (v.waiting || v.keysOnly) {
 		return nil
 	}
@@ -97,7 +122,12 @@ func (v *Video) decodeAlone(f *nvr.Frame, yield func(nvr.Grey)) error {
 
 func (v *Video) send(f *nvr.Frame) error {
 	defer v.pkt.Unref()
-	if err := v.pkt.fill(f.Data); err != nil {
+	data := f.Data
+	if v.strict {
+		v.units = appendCoded(v.units[:0], data)
+		data = v.units
+	}
+	if err := v.pkt.fill(data); err != nil {
 		return fmt.Errorf("decode a picture: %w", err)
 	}
 	v.pkt.SetPts(f.PTS)
@@ -117,12 +147,24 @@ func (v *Video) receive(yield func(nvr.Grey)) error {
 		if err != nil {
 			return fmt.Errorf("decode a picture: %w", err)
 		}
-		err = v.show(yield)
+		if damaged(v.frame) {
+			err = errDamaged
+		} else if v.trusted() {
+			err = v.show(yield)
+		}
 		v.frame.Unref()
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// trusted reports whether the picture is made of nothing that was damaged.
+func (v *Video) trusted() bool {
+	if v.frame.KeyFrame() || v.frame.Pts() >= v.until {
+		v.doubtful = false
+	}
+	return !v.doubtful
 }
 
 // due reports whether a picture of this time is wanted. One that lies before
@@ -173,20 +215,31 @@ func fit(w, h, maxW, maxH int) (int, int) {
 	return max(1, (w*maxH+h/2)/h), maxH
 }
 
-// SetKeysOnly says whether key frames alone are decoded. Switching it off takes
-// effect at the next key frame.
-func (v *Video) SetKeysOnly(on bool) {
-	if v.keysOnly && !on {
+// Choose says what is wanted from now on: pictures that lie every apart at least,
+// and whether of key frames alone. Back from those it goes at the next key frame.
+func (v *Video) Choose(every time.Duration, keysOnly bool) {
+	if v.keysOnly && !keysOnly {
 		v.Flush()
 	}
-	v.keysOnly = on
+	v.apart, v.keysOnly = ticksApart(every), keysOnly
+}
+
+// Drain yields what the decoder holds back of pictures that are shown in another
+// order than coded. The next access unit that counts is a key frame.
+func (v *Video) Drain(yield func(nvr.Grey)) error {
+	if err := v.cc.SendPacket(nil); err != nil {
+		return fmt.Errorf("end of the pictures: %w", err)
+	}
+	err := v.receive(yield)
+	v.Flush()
+	return err
 }
 
 // Flush forgets all pictures, for a stream that goes on after a gap: the next
 // access unit that counts is a key frame.
 func (v *Video) Flush() {
 	flush(v.cc)
-	v.waiting = true
+	v.waiting, v.doubtful = true, false
 }
 
 // Close frees the decoder. The Video must not be used afterwards.

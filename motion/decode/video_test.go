@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -94,10 +95,7 @@ func TestPicturesAreThoseOfFFmpeg(t *testing.T) {
 // drain takes out of a decoder what it holds back.
 func drain(t testing.TB, v *Video) (all []nvr.Grey) {
 	t.Helper()
-	if err := v.cc.SendPacket(nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := v.receive(func(g nvr.Grey) {
+	if err := v.Drain(func(g nvr.Grey) {
 		g.Pix = slices.Clone(g.Pix)
 		all = append(all, g)
 	}); err != nil {
@@ -179,7 +177,7 @@ func TestKeysOnlyShowsEachKeyAtOnceAndGoesBackAtAKey(t *testing.T) {
 			t.Errorf("frame %d (key %v): got %d pictures", i, f.Key, len(got))
 		}
 	}
-	v.SetKeysOnly(false)
+	v.Choose(0, false)
 	if got := append(pictures(t, v, all[25:]), drain(t, v)...); len(got) != 10 {
 		t.Errorf("got %d pictures from the next key on, want 10", len(got))
 	}
@@ -312,5 +310,94 @@ func TestPacketsArePadded(t *testing.T) {
 			t.Errorf("no zeros behind a packet of %d bytes", size)
 		}
 		p.SetSize(size)
+	}
+}
+
+// spoil overwrites the later part of each slice.
+func spoil(all []*nvr.Frame, rng *rand.ChaCha8) []*nvr.Frame {
+	spoilt := make([]*nvr.Frame, len(all))
+	for i, f := range all {
+		g := *f
+		g.Data = bytes.Clone(f.Data)
+		for unit := range layout(4).units(g.Data) {
+			_, _ = rng.Read(unit[min(len(unit), 12):])
+		}
+		spoilt[i] = &g
+	}
+	return spoilt
+}
+
+func TestPicturesThatHadToBeMadeUpAreNotShown(t *testing.T) {
+	for _, coding := range []string{
+		"-c:v libx264 -preset veryfast -profile:v main -bf 0 -g 10 -sc_threshold 0 -pix_fmt yuv420p",
+		"-c:v libx264 -preset veryfast -profile:v baseline -bf 0 -g 10 -sc_threshold 0 -pix_fmt yuv420p",
+		"-c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=0:keyint=10:scenecut=0 -pix_fmt yuv420p",
+	} {
+		params, all := frames(t, clip(t, "a.mp4", scene+",trim=duration=4", coding))
+		v := open(t, params, every(320, 180))
+		shown, refused := 0, 0
+		for _, f := range spoil(all, rand.NewChaCha8([32]byte{})) {
+			if err := v.Decode(f, func(nvr.Grey) { shown++ }); err != nil {
+				refused++
+			}
+		}
+		// The decoder of H.265 drops those that refer to one that is missing.
+		if shown > 0 || refused < len(all)/2 {
+			t.Errorf("%s: of %d pictures %d were shown and %d refused", coding, len(all), shown, refused)
+		}
+		if got := pictures(t, v, all); len(got) != len(all) {
+			t.Errorf("%s: then %d of %d pictures were shown", coding, len(got), len(all))
+		}
+	}
+}
+
+func TestAfterADamagedPictureTheNextIsThatOfTheKeyFrame(t *testing.T) {
+	for _, c := range []struct{ gop, want int }{{10, 10}, {100, 14}} { // of 10 a second; the fourth is damaged
+		params, all := frames(t, clip(t, "a.mp4", scene+",trim=duration=3",
+			"-c:v libx264 -preset veryfast -bf 0 -sc_threshold 0 -pix_fmt yuv420p -g "+strconv.Itoa(c.gop)))
+		v := open(t, params, every(320, 180))
+		pictures(t, v, all[:4])
+		if err := v.Decode(spoil(all[4:5], rand.NewChaCha8([32]byte{}))[0], func(nvr.Grey) { t.Error("a damaged picture is shown") }); err == nil {
+			t.Fatal("a damaged picture is no error")
+		}
+		if got := pictures(t, v, all[5:]); got[0].PTS != all[c.want].PTS {
+			t.Errorf("with a key frame every %d it goes on at %d, want %d", c.gop, got[0].PTS, all[c.want].PTS)
+		}
+	}
+}
+
+// A camera that codes pictures in the order in which they are shown must not be
+// seen a picture late.
+func TestAPictureComesWithItsAccessUnit(t *testing.T) {
+	for _, coding := range []string{
+		"-c:v libx264 -preset veryfast -profile:v main -bf 0 -pix_fmt yuv420p",
+		"-c:v libx264 -preset veryfast -profile:v baseline -bf 0 -refs 4 -pix_fmt yuv420p",
+		"-c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=0 -pix_fmt yuv420p",
+	} {
+		params, all := frames(t, clip(t, "a.mp4", scene+",trim=duration=2", coding))
+		v := open(t, params, every(320, 180))
+		for i, f := range all {
+			if got := pictures(t, v, []*nvr.Frame{f}); len(got) != 1 || got[0].PTS != f.PTS {
+				t.Fatalf("%s: access unit %d gave %d pictures", coding, i, len(got))
+			}
+		}
+	}
+}
+
+func TestABrokenRemarkOfTheCameraCostsNoPicture(t *testing.T) {
+	for _, c := range []struct {
+		coding string
+		remark []byte // SEI, user data that is too short (H.264 and H.265 annex D)
+	}{
+		{"-c:v libx264 -preset veryfast -bf 0 -pix_fmt yuv420p", []byte{0, 0, 0, 4, 0x06, 5, 1, 0}},
+		{"-c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=0 -pix_fmt yuv420p", []byte{0, 0, 0, 5, 0x4e, 1, 5, 1, 0}},
+	} {
+		params, all := frames(t, clip(t, "a.mp4", scene+",trim=duration=1", c.coding))
+		for _, f := range all {
+			f.Data = slices.Concat(c.remark, f.Data)
+		}
+		if got := pictures(t, open(t, params, every(320, 180)), all); len(got) != len(all) {
+			t.Errorf("%d of %d pictures", len(got), len(all))
+		}
 	}
 }

@@ -20,16 +20,21 @@ const maxFrame = maxMessage / 2
 
 // feed is what the worker's process has been given of its stream.
 type feed struct {
-	begun   bool // a key frame was sent since the start or the last flush
-	flush   bool // the next request begins with a flush
-	run     uint64
-	options nvr.PictureOptions
-	setup   []byte // options and parameters as they are sent
-	params  *nvr.Params
+	begun  bool // a key frame was sent since the start or the last flush
+	flush  bool // the next request begins with a flush
+	run    uint64
+	setup  []byte // options and parameters as they are sent
+	params *nvr.Params
 	// Pictures may carry times of frames that were sent only: first to last where
 	// sent is set.
 	sent        bool
 	first, last int64
+}
+
+// pictureFeed is a feed of Pictures.
+type pictureFeed struct {
+	feed
+	options nvr.PictureOptions
 }
 
 // Pictures decodes frames of the worker's stream and yields the small grey
@@ -37,16 +42,18 @@ type feed struct {
 // decoded are counted in the status. After a start, a new run, [Worker.Reset] and
 // frames left out by KeysOnly, frames are left out up to the next key frame.
 //
+// Every and KeysOnly may change from call to call.
+//
 // Errors: ErrRestarted, a BackoffError, ErrRefused, nvr.ErrInvalid (options or
-// parameters that cannot be), nvr.ErrClosed and that of ctx, which is heeded
-// until it is this caller's turn.
+// parameters that cannot be), nvr.ErrClosed and that of ctx. When ctx ends during
+// the call, the worker has a second to answer before it counts as hung.
 func (w *Worker) Pictures(ctx context.Context, frames []*nvr.Frame, o nvr.PictureOptions, yield func(nvr.Grey)) error {
 	if !fitPictureOptions(o) {
 		return fmt.Errorf("options of pictures: %w", nvr.ErrInvalid)
 	}
-	return w.call(ctx, nvr.StreamID{}, func(p *process) error {
+	return w.call(ctx, customer{ask: askPictures}, func(p *process) error {
 		for len(frames) > 0 {
-			n, damaged, err := w.feed.ask(p.link, frames, o)
+			n, damaged, err := w.grey.ask(p.link, frames, o)
 			w.countDamaged(damaged)
 			if err != nil {
 				return err
@@ -55,7 +62,7 @@ func (w *Worker) Pictures(ctx context.Context, frames []*nvr.Frame, o nvr.Pictur
 			if len(p.link.out) == 0 {
 				continue
 			}
-			v, err := w.feed.pictures(p.link, yield)
+			v, err := w.grey.pictures(p.link, yield)
 			w.countDamaged(v.damaged)
 			if err != nil {
 				return err
@@ -71,17 +78,22 @@ func (w *Worker) Reset() {
 	select {
 	case <-w.closed:
 	case <-w.turn:
-		w.feed.reset()
+		w.grey.reset()
 		w.turn <- struct{}{}
 	}
 }
 
 func (f *feed) reset() { f.begun, f.sent, f.flush = false, false, true }
 
-// ask builds one request of frames that go together, as the link's output, and
-// returns how many of the frames it took. There is no request where none of
-// them is of use.
-func (f *feed) ask(l *link, frames []*nvr.Frame, o nvr.PictureOptions) (taken, damaged int, err error) {
+// ask builds one request for pictures.
+func (f *pictureFeed) ask(l *link, frames []*nvr.Frame, o nvr.PictureOptions) (taken, damaged int, err error) {
+	return f.gather(l, frames, o.KeysOnly, func(p *nvr.Params) error { return f.open(l, p, o) })
+}
+
+// gather builds one request of frames that go together, as the link's output,
+// and returns how many of the frames it took. open begins the request; there is
+// none where no frame is of use.
+func (f *feed) gather(l *link, frames []*nvr.Frame, keysOnly bool, open func(*nvr.Params) error) (taken, damaged int, err error) {
 	size, asked := 0, false
 	for ; taken < len(frames) && size < batch; taken++ {
 		fr := frames[taken]
@@ -96,14 +108,14 @@ func (f *feed) ask(l *link, frames []*nvr.Frame, o nvr.PictureOptions) (taken, d
 		case len(fr.Data) > maxFrame:
 			damaged++
 			f.begun = false
-		case o.KeysOnly && !fr.Key:
+		case keysOnly && !fr.Key:
 			f.begun = false
 		case !f.begun && !fr.Key:
 		case asked && (f.flush || fr.Params != f.params):
 			return taken, damaged, l.end()
 		default:
 			if !asked {
-				if err := f.open(l, fr.Params, o); err != nil {
+				if err := open(fr.Params); err != nil {
 					return taken, damaged, err
 				}
 				asked = true
@@ -120,23 +132,20 @@ func (f *feed) ask(l *link, frames []*nvr.Frame, o nvr.PictureOptions) (taken, d
 }
 
 // open begins a request.
-func (f *feed) open(l *link, p *nvr.Params, o nvr.PictureOptions) error {
-	if p != f.params || o.MaxWidth != f.options.MaxWidth || o.MaxHeight != f.options.MaxHeight || o.Every != f.options.Every {
+func (f *pictureFeed) open(l *link, p *nvr.Params, o nvr.PictureOptions) error {
+	if p != f.params || o.MaxWidth != f.options.MaxWidth || o.MaxHeight != f.options.MaxHeight {
 		if !fitParams(p) {
 			return fmt.Errorf("parameters of the stream: %w", nvr.ErrInvalid)
 		}
 		f.setup = appendSetup(f.setup[:0], p, o)
 	}
 	f.params, f.options = p, o
-	var flags byte
+	var flush byte
 	if f.flush {
-		flags |= flagFlush
-	}
-	if o.KeysOnly {
-		flags |= flagKeysOnly
+		flush = 1
 	}
 	l.begin(askPictures)
-	l.out = appendShort(append(l.out, flags), f.setup)
+	l.out = appendShort(appendChoice(append(l.out, flush), o), f.setup)
 	return nil
 }
 
@@ -149,8 +158,13 @@ func (f *feed) take(fr *nvr.Frame) {
 	f.begun, f.sent, f.flush = true, true, false
 }
 
+// knows reports whether what came of the frames may have this time.
+func (f *feed) knows(pts int64) bool { return f.sent && pts >= f.first && pts <= f.last }
+
+var errForeignTime = fmt.Errorf("picture of a time that was not asked for: %w", errProtocol)
+
 // pictures sends the request and hands its pictures out.
-func (f *feed) pictures(l *link, yield func(nvr.Grey)) (verdict, error) {
+func (f *pictureFeed) pictures(l *link, yield func(nvr.Grey)) (verdict, error) {
 	return exchange(l, func(k kind, body []byte) error {
 		if k != sayPicture {
 			return errProtocol
@@ -159,8 +173,8 @@ func (f *feed) pictures(l *link, yield func(nvr.Grey)) (verdict, error) {
 		if err != nil {
 			return err
 		}
-		if g.PTS < f.first || g.PTS > f.last {
-			return fmt.Errorf("picture of a time that was not asked for: %w", errProtocol)
+		if !f.knows(g.PTS) {
+			return errForeignTime
 		}
 		yield(g)
 		return nil
@@ -201,7 +215,7 @@ func (w *Worker) JPEG(ctx context.Context, stream nvr.StreamID, frames []*nvr.Fr
 		return nil, fmt.Errorf("still: %w", nvr.ErrInvalid)
 	}
 	var jpeg []byte
-	err := w.call(ctx, stream, func(p *process) (err error) {
+	err := w.call(ctx, customer{askStill, stream}, func(p *process) (err error) {
 		jpeg, err = still(p.link, frames, o)
 		return err
 	})
@@ -246,8 +260,8 @@ func (w *Worker) Sound(ctx context.Context, format SoundFormat, blocks []SoundBl
 	if !fitFormat(format) {
 		return nil, fmt.Errorf("format of sound: %w", nvr.ErrInvalid)
 	}
-	err = w.call(ctx, nvr.StreamID{}, func(p *process) error {
-		v, err := encode(p.link, format, blocks, yield)
+	err = w.call(ctx, customer{ask: askSound}, func(p *process) error {
+		v, err := encode(p.link, soundSetup{SoundFormat: format}, blocks, yield)
 		config = clone(v.payload)
 		w.countDamaged(v.damaged)
 		return err
@@ -258,10 +272,29 @@ func (w *Worker) Sound(ctx context.Context, format SoundFormat, blocks []SoundBl
 	return config, nil
 }
 
-// encode asks for AAC.
-func encode(l *link, format SoundFormat, blocks []SoundBlock, yield func(pts int64, aac []byte)) (verdict, error) {
-	l.begin(askSound)
-	l.out = appendFormat(l.out, format)
+// Opus turns blocks of sound into packets of Opus, all of them o.Frame apart; opus
+// is valid until yield returns. It is else as [Worker.Sound], and takes its place: a
+// worker remembers one sound.
+func (w *Worker) Opus(ctx context.Context, format SoundFormat, o OpusFormat, blocks []SoundBlock, yield func(pts int64, opus []byte)) error {
+	if !fitFormat(format) || !fitOpus(o) {
+		return fmt.Errorf("format of sound: %w", nvr.ErrInvalid)
+	}
+	return w.call(ctx, customer{ask: askSound}, func(p *process) error {
+		v, err := encode(p.link, soundSetup{format, o}, blocks, yield)
+		w.countDamaged(v.damaged)
+		return err
+	})
+}
+
+// encode asks for AAC or Opus.
+func encode(l *link, format soundSetup, blocks []SoundBlock, yield func(pts int64, unit []byte)) (verdict, error) {
+	if format.opus == (OpusFormat{}) {
+		l.begin(askSound)
+		l.out = appendFormat(l.out, format.SoundFormat)
+	} else {
+		l.begin(askOpus)
+		l.out = appendOpus(appendFormat(l.out, format.SoundFormat), format.opus)
+	}
 	for _, b := range blocks {
 		l.out = appendLong(binary.LittleEndian.AppendUint64(l.out, uint64(b.PTS)), b.Data)
 	}
@@ -271,7 +304,7 @@ func encode(l *link, format SoundFormat, blocks []SoundBlock, yield func(pts int
 	return exchange(l, func(k kind, body []byte) error {
 		f := fields{rest: body}
 		pts := f.i64()
-		if k != sayAAC || f.bad || len(f.rest) == 0 || len(f.rest) > maxAAC {
+		if k != saySound || f.bad || len(f.rest) == 0 || len(f.rest) > maxUnit {
 			return errProtocol
 		}
 		yield(pts, f.rest)
@@ -311,11 +344,7 @@ func tryFile(p *process, deadline time.Duration, o nvr.PictureOptions, yield fun
 	}
 	l := p.link
 	l.begin(askFile)
-	var keys byte
-	if o.KeysOnly {
-		keys = 1
-	}
-	l.out = append(appendPictureOptions(l.out, o), keys)
+	l.out = appendChoice(appendSize(l.out, o), o)
 	if err := l.end(); err != nil {
 		return verdict{}, err
 	}

@@ -1,6 +1,7 @@
 package media
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -115,6 +116,25 @@ func (c *conn) allow(d time.Duration) error {
 		return c.net.SetDeadline(c.until)
 	}
 	return nil
+}
+
+// lastWord is how long a call may go on after its context has ended.
+const lastWord = time.Second
+
+// urged does something with the connection, for which no more than lastWord is
+// left when ctx ends.
+func (c *conn) urged(ctx context.Context, do func() error) error {
+	hurried := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(hurried)
+		_ = c.net.SetDeadline(time.Now().Add(lastWord)) // fails if it is closed: then nobody waits
+	})
+	err := do()
+	if !stop() {
+		<-hurried
+		c.until = time.Time{} // what comes next gets a deadline of its own
+	}
+	return err
 }
 
 // Close implements io.Closer.

@@ -3,12 +3,12 @@
 // are started, fenced, spoken to, given up and replaced.
 //
 // A worker is the same program, started as a child over a socket pair. Coded
-// frames go in; small grey pictures, JPEGs and AAC come out. [Serve] is what
-// runs in the child, with the codecs that cmd/lares hands in; [Worker] is what
-// the rest of Lares holds. A worker has no state that is worth anything: it is
-// killed when it answers nonsense, hangs or grows, and the next call starts
-// another one, after a pause that doubles from a second to five minutes while
-// the same stream goes on killing it.
+// frames go in; small grey pictures, JPEGs, AAC, Opus and H.264 come out. [Serve]
+// is what runs in the child, with the codecs that cmd/lares hands in; [Worker] is
+// what the rest of Lares holds. A worker has no state that is worth anything: it
+// is killed when it answers nonsense, hangs or grows, and the next call starts
+// another one. Whoever goes on killing it (the pictures of a stream, or its sound)
+// waits alone, in pauses that double from a second to five minutes.
 //
 // # The fence
 //
@@ -31,9 +31,9 @@
 //
 // Messages are an 8-byte head (length of the body, kind, three zero bytes) and a
 // body of fixed-width little-endian fields, at most 16 MiB. Each request is
-// answered by any number of pictures, JPEGs or AAC blocks and one 'done'. Both
-// ends believe nothing: every length and size is checked against what was asked
-// for, and a message that is not understood ends the worker.
+// answered by any number of pictures, JPEGs, units of sound or frames and one
+// 'done'. Both ends believe nothing: every length and size is checked against what
+// was asked for, and a message that is not understood ends the worker.
 //
 // # Concurrency
 //

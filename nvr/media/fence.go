@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,6 +81,11 @@ func enterFence() (landlock int32) {
 	// The setting of the parent belongs to the thread that it started, which
 	// executing ends.
 	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0)
+	// The monitor of Go's runtime looks every 20 µs whether a thread hangs, and
+	// FFmpeg computes for thousands: with this slack, which all threads inherit,
+	// it looks once or not at all.
+	const slack = 20 * time.Millisecond
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(slack), 0, 0, 0)
 	foreign := uint(fileDescriptor)
 	if os.Getenv(envFile) != "" {
 		foreign++

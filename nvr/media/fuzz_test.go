@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"lares/nvr"
 )
@@ -48,7 +49,7 @@ func requests(t testing.TB) []byte {
 	var conn script
 	conn.Reader = strings.NewReader("")
 	l := newLink(&conn)
-	var f feed
+	var f pictureFeed
 	o := testOptions()
 	o.MaxWidth, o.MaxHeight = 4, 2
 	if _, _, err := f.ask(l, testFrames(testParams(), "a", "b"), o); err != nil {
@@ -64,10 +65,27 @@ func requests(t testing.TB) []byte {
 	if _, err := still(l, testFrames(testParams(), "a", "b"), nvr.StillOptions{Crop: nvr.Box{W: 1, H: 1}}); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	if _, err := encode(l, SoundFormat{Codec: "opus", Rate: 48000, Channels: 2}, []SoundBlock{{PTS: 1, Data: []byte("x")}}, nil); !errors.Is(err, io.EOF) {
+	in := SoundFormat{Codec: "opus", Rate: 48000, Channels: 2}
+	for _, o := range []OpusFormat{{}, {Rate: 16000, Bitrate: 24000, Frame: 20 * time.Millisecond}} {
+		if _, err := encode(l, soundSetup{in, o}, []SoundBlock{{PTS: 1, Data: []byte("x")}}, nil); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
+	}
+	askFrames(t, l)
+	if err := l.flush(); err != nil {
 		t.Fatal(err)
 	}
 	return conn.Bytes()
+}
+
+// askFrames asks for frames of H.264.
+func askFrames(t testing.TB, l *link) (f h264Feed) {
+	t.Helper()
+	o := nvr.H264Options{MaxWidth: 320, MaxHeight: 180, Bitrate: 100_000, Rate: 15, Key: true}
+	if _, _, err := f.gather(l, testFrames(testParams(), "a", "b"), false, func(p *nvr.Params) error { return f.open(l, p, o) }); err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // answers are what a worker says to bytes of a client.
@@ -106,7 +124,7 @@ func FuzzServer(f *testing.F) {
 func FuzzClient(f *testing.F) {
 	f.Add(answers(f, requests(f), harmless()))
 	f.Add([]byte{0, 0, 0, 0, byte(sayDone), 0, 0, 0})
-	for _, k := range []kind{sayHello, sayPicture, sayJPEG, sayAAC, sayDone} {
+	for _, k := range []kind{sayHello, sayPicture, sayJPEG, saySound, sayParams, sayFrame, sayDone} {
 		f.Add([]byte{12, 0, 0, 0, byte(k), 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 1, 0, 1, 0})
 	}
 	o := testOptions()
@@ -114,7 +132,7 @@ func FuzzClient(f *testing.F) {
 	f.Fuzz(func(t *testing.T, said []byte) {
 		conn := script{Reader: bytes.NewReader(said)}
 		l := newLink(&conn)
-		var fd feed
+		var fd pictureFeed
 		if _, _, err := fd.ask(l, testFrames(testParams(), "a", "b"), o); err != nil {
 			t.Fatal(err)
 		}
@@ -127,9 +145,15 @@ func FuzzClient(f *testing.F) {
 		if (err == nil) != (len(jpeg) > 0) {
 			t.Errorf("%d bytes of JPEG, %v", len(jpeg), err)
 		}
-		_, _ = encode(l, SoundFormat{Codec: "opus", Rate: 48000, Channels: 2}, nil, func(_ int64, aac []byte) {
-			if len(aac) == 0 || len(aac) > maxAAC {
-				t.Errorf("%d bytes of AAC", len(aac))
+		_, _ = encode(l, soundSetup{SoundFormat: SoundFormat{Codec: "opus", Rate: 48000, Channels: 2}}, nil, func(_ int64, unit []byte) {
+			if len(unit) == 0 || len(unit) > maxUnit {
+				t.Errorf("%d bytes of sound", len(unit))
+			}
+		})
+		h264 := askFrames(t, l)
+		_, _ = h264.receive(l, func(fr *nvr.Frame) {
+			if fr.Params == nil || fr.Params.Video != nvr.H264 || fr.PTS < 9000 || fr.PTS > 18000 {
+				t.Errorf("got %+v", fr)
 			}
 		})
 		if h, err := parseHello(said); err == nil {

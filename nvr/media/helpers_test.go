@@ -120,21 +120,37 @@ func testCodecs() Codecs {
 			return &testVideo{o: o, pix: make([]byte, o.MaxWidth*o.MaxHeight)}, nil
 		},
 		JPEG:  testJPEG,
-		Sound: func(f SoundFormat) (Sound, error) { return &testSound{f}, nil },
-		File:  func(f *os.File) (File, error) { return &testFile{f: f, p: testParams()}, nil },
+		Sound: func(f SoundFormat) (Sound, error) { return &testSound{f: f}, nil },
+		Opus:  func(f SoundFormat, o OpusFormat) (Sound, error) { return &testSound{f, o}, nil },
+		H264: func(p *nvr.Params, o nvr.H264Options) (H264, error) {
+			if len(p.SPS) == 0 {
+				return nil, errors.New("no picture size")
+			}
+			return &testH264{o: o, params: &nvr.Params{Video: nvr.H264, SPS: p.SPS, PPS: []byte{1}, Width: o.MaxWidth, Height: o.MaxHeight}}, nil
+		},
+		File: func(f *os.File) (File, error) { return &testFile{f: f, p: testParams()}, nil },
 	}
 }
 
 type testVideo struct {
-	o        nvr.PictureOptions
-	pix      []byte
-	count    byte // pictures since the start or the last flush
-	keysOnly bool
+	o     nvr.PictureOptions
+	pix   []byte
+	count byte // pictures since the start or the last flush
+	held  []nvr.Grey
 }
 
-func (v *testVideo) SetKeysOnly(on bool) { v.keysOnly = on }
-func (v *testVideo) Flush()              { v.count = 0 }
-func (v *testVideo) Close()              {}
+func (v *testVideo) Choose(every time.Duration, keysOnly bool) {
+	v.o.Every, v.o.KeysOnly = every, keysOnly
+}
+func (v *testVideo) Flush() { v.count = 0 }
+func (v *testVideo) Close() {}
+
+func (v *testVideo) Drain(yield func(nvr.Grey)) error {
+	for _, g := range v.held {
+		yield(g)
+	}
+	return nil
+}
 
 func (v *testVideo) Decode(f *nvr.Frame, yield func(nvr.Grey)) error {
 	g := nvr.Grey{PTS: f.PTS, Width: v.o.MaxWidth, Height: v.o.MaxHeight, Pix: v.pix}
@@ -158,10 +174,13 @@ func (v *testVideo) Decode(f *nvr.Frame, yield func(nvr.Grey)) error {
 		g.Width, g.Height = g.Height, g.Width
 	case "nothing":
 		return nil
+	case "hold back":
+		v.held = append(v.held, g)
+		return nil
 	}
 	v.count++
-	v.pix[0], v.pix[1] = v.count, 0
-	if v.keysOnly || v.o.KeysOnly {
+	v.pix[0], v.pix[1], v.pix[2] = v.count, 0, byte(v.o.Every/time.Millisecond)
+	if v.o.KeysOnly {
 		v.pix[1] = 1
 	}
 	yield(g)
@@ -206,7 +225,10 @@ func testJPEG(frames []*nvr.Frame, o nvr.StillOptions) ([]byte, error) {
 	return fmt.Appendf(head, "%d %d %v %s", len(frames), o.MaxWidth, o.Crop, frames[0].Params.SPS), nil
 }
 
-type testSound struct{ f SoundFormat }
+type testSound struct {
+	f SoundFormat
+	o OpusFormat
+}
 
 func (s *testSound) Config() []byte { return fmt.Appendf(nil, "%s %d", s.f.Codec, s.f.Rate) }
 func (s *testSound) Close()         {}
@@ -214,7 +236,38 @@ func (s *testSound) Encode(data []byte, pts int64, yield func(int64, []byte)) er
 	if len(data) == 0 {
 		return errors.New("empty")
 	}
+	if s.o != (OpusFormat{}) {
+		data = fmt.Appendf(nil, "%s %s %d %d %v", data, s.f.Config, s.o.Rate, s.o.Bitrate, s.o.Frame)
+	}
 	yield(pts, bytes.ToUpper(data))
+	return nil
+}
+
+// testH264 says in its frames what it was told.
+type testH264 struct {
+	o      nvr.H264Options
+	params *nvr.Params
+	told   string // since the last frame
+}
+
+func (h *testH264) WantKey() { h.told += " key" }
+func (h *testH264) Flush()   { h.told += " flush" }
+func (h *testH264) Close()   {}
+
+func (h *testH264) Transcode(f *nvr.Frame, yield func(*nvr.Frame)) error {
+	out := &nvr.Frame{Track: nvr.VideoTrack, Key: f.Key, DTS: f.PTS, PTS: f.PTS, Params: h.params, Data: fmt.Appendf(nil, "%s %d%s", f.Data, h.o.Bitrate, h.told)}
+	h.told = ""
+	switch string(f.Data) {
+	case "crash":
+		panic("of bad input")
+	case "damaged":
+		return errors.New("damaged")
+	case "wrong time":
+		out.PTS += 1 << 40
+	case "wrong codec":
+		out.Params = &nvr.Params{Video: nvr.H265}
+	}
+	yield(out)
 	return nil
 }
 

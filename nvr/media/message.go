@@ -16,15 +16,11 @@ const (
 	maxCodecName = 16
 	maxRate      = 192_000 // Hz
 	maxChannels  = 8
+	maxBitrate   = 1 << 20 // bit/s of sound
+	maxVideoRate = 1 << 27 // bit/s of pictures
 	maxConfig    = 256
-	maxAAC       = 8 << 10
+	maxUnit      = 8 << 10 // of sound
 	maxText      = 250
-)
-
-// Flags of askPictures.
-const (
-	flagFlush = 1 << iota
-	flagKeysOnly
 )
 
 // hello is what a worker says first. landlock and seccomp are the version that
@@ -58,12 +54,12 @@ func appendLong(b, data []byte) []byte {
 // appendSetup says how pictures are made of a stream: what may not change
 // without a new decoder.
 func appendSetup(b []byte, p *nvr.Params, o nvr.PictureOptions) []byte {
-	return appendPictureOptions(appendParams(b, p), o)
+	return appendSize(appendParams(b, p), o)
 }
 
 func parseSetup(body []byte) (*nvr.Params, nvr.PictureOptions, error) {
 	f := fields{rest: body}
-	p, o := f.params(), f.pictureOptions()
+	p, o := f.params(), f.size()
 	return p, o, f.end()
 }
 
@@ -92,19 +88,56 @@ func clone(b []byte) []byte { return append([]byte(nil), b...) }
 
 func within(v, least, most int) bool { return v >= least && v <= most }
 
-func appendPictureOptions(b []byte, o nvr.PictureOptions) []byte {
+func fitPictureOptions(o nvr.PictureOptions) bool { return fitSize(o) && fitChoice(o) }
+
+func appendSize(b []byte, o nvr.PictureOptions) []byte {
+	b = binary.LittleEndian.AppendUint16(b, uint16(o.MaxWidth))
+	return binary.LittleEndian.AppendUint16(b, uint16(o.MaxHeight))
+}
+
+func fitSize(o nvr.PictureOptions) bool {
+	return within(o.MaxWidth, 1, maxSmall) && within(o.MaxHeight, 1, maxSmall)
+}
+
+func (f *fields) size() nvr.PictureOptions {
+	o := nvr.PictureOptions{MaxWidth: int(f.u16()), MaxHeight: int(f.u16())}
+	f.bad = f.bad || !fitSize(o)
+	return o
+}
+
+// appendChoice says which pictures are made, which may change with each request.
+func appendChoice(b []byte, o nvr.PictureOptions) []byte {
+	var keys byte
+	if o.KeysOnly {
+		keys = 1
+	}
+	return binary.LittleEndian.AppendUint64(append(b, keys), uint64(o.Every))
+}
+
+func fitChoice(o nvr.PictureOptions) bool { return o.Every >= 0 && o.Every <= time.Hour }
+
+// choice adds to o which pictures are made.
+func (f *fields) choice(o nvr.PictureOptions) nvr.PictureOptions {
+	keys := f.u8()
+	o.KeysOnly, o.Every = keys == 1, time.Duration(f.i64())
+	f.bad = f.bad || keys > 1 || !fitChoice(o)
+	return o
+}
+
+func appendH264Options(b []byte, o nvr.H264Options) []byte {
 	b = binary.LittleEndian.AppendUint16(b, uint16(o.MaxWidth))
 	b = binary.LittleEndian.AppendUint16(b, uint16(o.MaxHeight))
-	return binary.LittleEndian.AppendUint64(b, uint64(o.Every))
+	b = binary.LittleEndian.AppendUint32(b, uint32(o.Bitrate))
+	return append(b, byte(o.Rate))
 }
 
-func fitPictureOptions(o nvr.PictureOptions) bool {
-	return within(o.MaxWidth, 1, maxSmall) && within(o.MaxHeight, 1, maxSmall) && o.Every >= 0 && o.Every <= time.Hour
+func fitH264Options(o nvr.H264Options) bool {
+	return within(o.MaxWidth, 16, maxSmall) && within(o.MaxHeight, 16, maxSmall) && within(o.Bitrate, 1, maxVideoRate) && within(o.Rate, 1, 60)
 }
 
-func (f *fields) pictureOptions() nvr.PictureOptions {
-	o := nvr.PictureOptions{MaxWidth: int(f.u16()), MaxHeight: int(f.u16()), Every: time.Duration(f.i64())}
-	f.bad = f.bad || !fitPictureOptions(o)
+func (f *fields) h264Options() nvr.H264Options {
+	o := nvr.H264Options{MaxWidth: int(f.u16()), MaxHeight: int(f.u16()), Bitrate: int(f.u32()), Rate: int(f.u8())}
+	f.bad = f.bad || !fitH264Options(o)
 	return o
 }
 
@@ -136,17 +169,33 @@ func (f *fields) stillOptions() nvr.StillOptions {
 func appendFormat(b []byte, s SoundFormat) []byte {
 	b = appendShort(b, []byte(s.Codec))
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.Rate))
-	return append(b, byte(s.Channels))
+	return appendShort(append(b, byte(s.Channels)), []byte(s.Config))
 }
 
 func fitFormat(s SoundFormat) bool {
-	return within(len(s.Codec), 1, maxCodecName) && within(s.Rate, 1, maxRate) && within(s.Channels, 1, maxChannels)
+	return within(len(s.Codec), 1, maxCodecName) && within(s.Rate, 1, maxRate) && within(s.Channels, 1, maxChannels) && len(s.Config) <= maxConfig
 }
 
 func (f *fields) format() SoundFormat {
-	s := SoundFormat{Codec: string(f.short()), Rate: int(f.u32()), Channels: int(f.u8())}
+	s := SoundFormat{Codec: string(f.short()), Rate: int(f.u32()), Channels: int(f.u8()), Config: string(f.short())}
 	f.bad = f.bad || !fitFormat(s)
 	return s
+}
+
+func appendOpus(b []byte, o OpusFormat) []byte {
+	b = binary.LittleEndian.AppendUint32(b, uint32(o.Rate))
+	b = binary.LittleEndian.AppendUint32(b, uint32(o.Bitrate))
+	return binary.LittleEndian.AppendUint64(b, uint64(o.Frame))
+}
+
+func fitOpus(o OpusFormat) bool {
+	return within(o.Rate, 1, maxRate) && within(o.Bitrate, 1, maxBitrate) && o.Frame > 0 && o.Frame <= time.Second
+}
+
+func (f *fields) opus() OpusFormat {
+	o := OpusFormat{Rate: int(f.u32()), Bitrate: int(f.u32()), Frame: time.Duration(f.i64())}
+	f.bad = f.bad || !fitOpus(o)
+	return o
 }
 
 // frameHead is what a frame takes beside its data.
@@ -194,7 +243,7 @@ type verdict struct {
 	refused bool
 	// damaged is how many frames or blocks could not be decoded.
 	damaged int
-	// payload is an AudioSpecificConfig where sound was asked for.
+	// payload is an AudioSpecificConfig where AAC was asked for.
 	payload []byte
 }
 

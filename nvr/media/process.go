@@ -40,8 +40,8 @@ type process struct {
 	exit error         // why; valid when gone is closed
 }
 
-// start begins a worker, which has to be greeted next. extra becomes descriptor
-// 4; it may be nil.
+// start begins a worker, which has to be greeted next and in time. extra becomes
+// descriptor 4; it may be nil.
 func start(cfg WorkerConfig, extra *os.File) (*process, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -73,6 +73,9 @@ func start(cfg WorkerConfig, extra *os.File) (*process, error) {
 		p.exit = p.cmd.Wait()
 		close(p.gone)
 	}()
+	if err := ours.allow(startDeadline); err != nil {
+		return nil, p.end(err)
+	}
 	return p, nil
 }
 
@@ -98,9 +101,6 @@ func socketPair() (ours *conn, theirs *os.File, err error) {
 
 // greet waits for the hello.
 func (p *process) greet() error {
-	if err := p.conn.allow(startDeadline); err != nil {
-		return err
-	}
 	k, body, err := p.link.next()
 	if err != nil {
 		return fmt.Errorf("hello of the media worker: %w", err)

@@ -55,15 +55,22 @@ type server struct {
 	codecs Codecs
 
 	// video was made of the bytes of setup; nil where they were refused.
-	video    Video
-	setup    []byte
-	params   *nvr.Params
-	keysOnly bool
-	refusal  error
-	frame    nvr.Frame // the one that is being decoded
+	video   Video
+	setup   []byte
+	params  *nvr.Params
+	refusal error
+	frame   nvr.Frame // the one that is being decoded
 
 	sound  Sound
-	format SoundFormat
+	format soundSetup
+
+	h264 h264Server
+}
+
+// soundSetup is what a Sound is made by; no Opus makes AAC.
+type soundSetup struct {
+	SoundFormat
+	opus OpusFormat
 }
 
 // run answers until the other end is gone (nil) or talks nonsense.
@@ -98,7 +105,11 @@ func (s *server) answer(k kind, f *fields) (verdict, error) {
 	case askStill:
 		return s.still(f)
 	case askSound:
-		return s.encode(f)
+		return s.encode(f, soundSetup{SoundFormat: f.format()})
+	case askOpus:
+		return s.encode(f, soundSetup{f.format(), f.opus()})
+	case askH264:
+		return s.h264.answer(s, f)
 	case askFile:
 		return s.file(f)
 	}
@@ -112,6 +123,7 @@ func (s *server) close() {
 	if s.sound != nil {
 		s.sound.Close()
 	}
+	s.h264.close()
 }
 
 // refused is a verdict that says why.
@@ -124,42 +136,47 @@ var errMissing = errors.New("this program was built without it")
 
 // pictures decodes a batch of frames of the stream that the worker is for.
 func (s *server) pictures(f *fields) (verdict, error) {
-	flags, setup := f.u8(), f.short()
-	if f.bad {
+	flush, choice, setup := f.u8(), f.choice(nvr.PictureOptions{}), f.short()
+	if f.bad || flush > 1 {
 		return verdict{}, errProtocol
 	}
 	if s.setup == nil || !bytes.Equal(setup, s.setup) {
-		if err := s.open(setup, flags&flagKeysOnly != 0); err != nil {
+		if err := s.open(setup); err != nil {
 			return verdict{}, err
 		}
 	}
 	if s.video == nil {
 		return refused(s.refusal), nil
 	}
-	if keys := flags&flagKeysOnly != 0; keys != s.keysOnly {
-		s.keysOnly = keys
-		s.video.SetKeysOnly(keys)
-	}
-	if flags&flagFlush != 0 {
+	s.video.Choose(choice.Every, choice.KeysOnly)
+	if flush == 1 {
 		s.video.Flush()
 	}
 	var v verdict
-	var failed error
 	s.frame.Params = s.params
-	for len(f.rest) > 0 && failed == nil {
+	for len(f.rest) > 0 {
 		if f.frame(&s.frame); f.bad {
 			return verdict{}, errProtocol
 		}
-		if err := s.video.Decode(&s.frame, func(g nvr.Grey) { failed = errors.Join(failed, s.send(g)) }); err != nil {
-			v.damaged++
+		if err := s.decode(&v, func(yield func(nvr.Grey)) error { return s.video.Decode(&s.frame, yield) }); err != nil {
+			return verdict{}, err
 		}
 	}
 	s.frame.Data = nil
-	return v, failed
+	return v, nil
+}
+
+// decode sends the pictures of one frame, and counts it where it is damaged.
+func (s *server) decode(v *verdict, frame func(yield func(nvr.Grey)) error) error {
+	var failed error
+	if err := frame(func(g nvr.Grey) { failed = errors.Join(failed, s.send(g)) }); err != nil {
+		v.damaged++
+	}
+	return failed
 }
 
 // open sets the decoder up.
-func (s *server) open(setup []byte, keysOnly bool) error {
+func (s *server) open(setup []byte) error {
 	p, o, err := parseSetup(setup)
 	if err != nil {
 		return err
@@ -168,8 +185,7 @@ func (s *server) open(setup []byte, keysOnly bool) error {
 		s.video.Close()
 		s.video = nil
 	}
-	o.KeysOnly = keysOnly
-	s.setup, s.params, s.keysOnly = append(s.setup[:0], setup...), p, keysOnly
+	s.setup, s.params = append(s.setup[:0], setup...), p
 	s.video, s.refusal = nil, errMissing
 	if s.codecs.Video == nil {
 		return nil
@@ -233,9 +249,8 @@ func (s *server) still(f *fields) (verdict, error) {
 	return verdict{}, nil
 }
 
-// encode turns blocks of sound into AAC.
-func (s *server) encode(f *fields) (verdict, error) {
-	format := f.format()
+// encode turns blocks of sound into AAC or Opus.
+func (s *server) encode(f *fields, format soundSetup) (verdict, error) {
 	if f.bad {
 		return verdict{}, errProtocol
 	}
@@ -244,16 +259,19 @@ func (s *server) encode(f *fields) (verdict, error) {
 			return refused(err), nil
 		}
 	}
-	v := verdict{payload: s.sound.Config()}
+	var v verdict
+	if format.opus == (OpusFormat{}) {
+		v.payload = s.sound.Config()
+	}
 	var failed error
 	for len(f.rest) > 0 && failed == nil {
 		pts, data := f.i64(), f.long()
 		if f.bad {
 			return verdict{}, errProtocol
 		}
-		err := s.sound.Encode(data, pts, func(pts int64, aac []byte) {
-			s.link.begin(sayAAC)
-			s.link.out = append(binary.LittleEndian.AppendUint64(s.link.out, uint64(pts)), aac...)
+		err := s.sound.Encode(data, pts, func(pts int64, unit []byte) {
+			s.link.begin(saySound)
+			s.link.out = append(binary.LittleEndian.AppendUint64(s.link.out, uint64(pts)), unit...)
 			failed = errors.Join(failed, s.sent())
 		})
 		if err != nil {
@@ -263,15 +281,19 @@ func (s *server) encode(f *fields) (verdict, error) {
 	return v, failed
 }
 
-func (s *server) openSound(format SoundFormat) error {
+func (s *server) openSound(format soundSetup) error {
 	if s.sound != nil {
 		s.sound.Close()
 		s.sound = nil
 	}
-	if s.codecs.Sound == nil {
-		return errMissing
+	var sound Sound
+	err := errMissing
+	switch opus := format.opus != (OpusFormat{}); {
+	case opus && s.codecs.Opus != nil:
+		sound, err = s.codecs.Opus(format.SoundFormat, format.opus)
+	case !opus && s.codecs.Sound != nil:
+		sound, err = s.codecs.Sound(format.SoundFormat)
 	}
-	sound, err := s.codecs.Sound(format)
 	if err != nil {
 		return err
 	}
@@ -281,8 +303,7 @@ func (s *server) openSound(format SoundFormat) error {
 
 // file makes pictures of the file that the parent has opened.
 func (s *server) file(f *fields) (verdict, error) {
-	o := f.pictureOptions()
-	o.KeysOnly = f.u8() == 1
+	o := f.choice(f.size())
 	if err := f.end(); err != nil || os.Getenv(envFile) == "" {
 		return verdict{}, errProtocol
 	}
@@ -298,24 +319,27 @@ func (s *server) file(f *fields) (verdict, error) {
 	for {
 		fr, err := file.Next()
 		if errors.Is(err, io.EOF) {
-			return v, nil
-		} else if err != nil {
+			break
+		}
+		if err == nil {
+			err = s.follow(fr.Params, o)
+		}
+		if err != nil {
 			return refused(err), nil
 		}
-		if err := s.follow(fr.Params, o); err != nil {
-			return refused(err), nil
+		if err := s.decode(&v, func(yield func(nvr.Grey)) error { return s.video.Decode(fr, yield) }); err != nil {
+			return verdict{}, err
 		}
-		var failed error
-		if err := s.video.Decode(fr, func(g nvr.Grey) { failed = errors.Join(failed, s.send(g)) }); err != nil {
-			v.damaged++
-		}
-		if failed == nil && len(s.link.out) > 0 {
-			failed = s.link.flush()
-		}
-		if failed != nil {
-			return verdict{}, failed
+		if len(s.link.out) > 0 {
+			if err := s.link.flush(); err != nil {
+				return verdict{}, err
+			}
 		}
 	}
+	if s.video == nil {
+		return v, nil // not one frame
+	}
+	return v, s.decode(&v, s.video.Drain)
 }
 
 // follow sets the decoder up for the next frame of a file.

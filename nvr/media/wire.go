@@ -28,6 +28,8 @@ const (
 	askPictures kind = iota + 1
 	askStill
 	askSound
+	askOpus
+	askH264
 	askFile
 )
 
@@ -35,7 +37,9 @@ const (
 	sayHello kind = iota + 0x81
 	sayPicture
 	sayJPEG
-	sayAAC
+	saySound
+	sayParams
+	sayFrame
 	sayDone
 )
 

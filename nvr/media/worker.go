@@ -46,8 +46,8 @@ var (
 	ErrRefused = errors.New("cannot be decoded")
 )
 
-// BackoffError says that the worker is not used for this stream, which killed
-// it, before Until.
+// BackoffError says that the worker is not used for what killed it (the pictures
+// or the sound of a stream) before Until.
 type BackoffError struct{ Until time.Time }
 
 func (e *BackoffError) Error() string {
@@ -76,9 +76,10 @@ type Worker struct {
 
 	// turn holds one token: who has it may use the process and what follows.
 	turn    chan struct{}
-	looked  time.Time    // when memory was last looked at
-	served  nvr.StreamID // whose call was the last one
-	feed    feed
+	looked  time.Time // when memory was last looked at
+	served  customer  // whose call was the last one
+	grey    pictureFeed
+	h264    h264Feed
 	grudges grudges
 	rest    *time.Timer // ends an idle process
 
@@ -147,7 +148,7 @@ func (w *Worker) Status() Status {
 
 // call runs do with a process, when it is this caller's turn. What do returns
 // ends the process, unless it is about the input.
-func (w *Worker) call(ctx context.Context, stream nvr.StreamID, do func(*process) error) error {
+func (w *Worker) call(ctx context.Context, who customer, do func(*process) error) error {
 	select {
 	case <-w.closed:
 		return nvr.ErrClosed
@@ -166,13 +167,13 @@ func (w *Worker) call(ctx context.Context, stream nvr.StreamID, do func(*process
 		// It died since: most likely of what it was given last.
 		_ = w.fail(w.served, io.EOF)
 	}
-	if until, ok := w.grudges.wait(stream, w.now()); ok {
+	if until, ok := w.grudges.wait(who, w.now()); ok {
 		return &BackoffError{Until: until}
 	}
-	w.served = stream
-	p, err := w.ready()
+	w.served = who
+	p, err := w.ready(ctx)
 	if err == nil {
-		err = do(p)
+		err = p.conn.urged(ctx, func() error { return do(p) })
 	}
 	if err == nil {
 		err = w.weigh(p)
@@ -180,7 +181,7 @@ func (w *Worker) call(ctx context.Context, stream nvr.StreamID, do func(*process
 	if err == nil || errors.Is(err, ErrRefused) || errors.Is(err, nvr.ErrInvalid) {
 		return err
 	}
-	return w.fail(stream, err)
+	return w.fail(who, err)
 }
 
 // done ends a turn.
@@ -192,14 +193,14 @@ func (w *Worker) done() {
 }
 
 // ready returns the process that runs, or a new one.
-func (w *Worker) ready() (*process, error) {
+func (w *Worker) ready(ctx context.Context) (*process, error) {
 	if w.proc == nil {
 		p, err := start(w.cfg, nil)
 		if err != nil {
 			return nil, err
 		}
-		w.feed = feed{}
-		if err := w.greet(p); err != nil {
+		w.grey, w.h264 = pictureFeed{}, h264Feed{}
+		if err := p.conn.urged(ctx, func() error { return w.greet(p) }); err != nil {
 			return nil, err
 		}
 	}
@@ -238,8 +239,8 @@ func (w *Worker) stop(cause error) error {
 	return p.end(cause)
 }
 
-// fail gives the process up and makes the stream wait.
-func (w *Worker) fail(stream nvr.StreamID, cause error) error {
+// fail gives the process up and makes who killed it wait.
+func (w *Worker) fail(who customer, cause error) error {
 	cause = w.stop(cause)
 	select {
 	case <-w.closed:
@@ -250,7 +251,7 @@ func (w *Worker) fail(stream nvr.StreamID, cause error) error {
 		cause = fmt.Errorf("no answer in time: %w", cause)
 	}
 	now, text := w.now(), plain([]byte(cause.Error()))
-	pause := w.grudges.fail(stream, now)
+	pause := w.grudges.fail(who, now)
 	w.mu.Lock()
 	w.status.Restarts++
 	w.status.Cause, w.status.Until = text, now.Add(pause)

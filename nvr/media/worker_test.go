@@ -26,6 +26,17 @@ type seen struct {
 	keys  byte
 }
 
+// spaced returns how far apart, in ms, the decoder was told to make a picture.
+func spaced(t testing.TB, w *Worker, every time.Duration) (ms byte) {
+	t.Helper()
+	o := testOptions()
+	o.Every = every
+	if err := w.Pictures(t.Context(), testFrames(testParams(), ""), o, func(g nvr.Grey) { ms = g.Pix[2] }); err != nil {
+		t.Fatal(err)
+	}
+	return ms
+}
+
 func look(t testing.TB, w *Worker, frames []*nvr.Frame, o nvr.PictureOptions) (got []seen, err error) {
 	t.Helper()
 	err = w.Pictures(t.Context(), frames, o, func(g nvr.Grey) {
@@ -87,6 +98,17 @@ func TestTheDecoderIsToldWhatChanged(t *testing.T) {
 	step("all frames again", "[{9000 4 0} {18000 5 0}]", mustLook(t, w, key(2, q), o))
 	o.MaxWidth = 160
 	step("another size", "[{9000 1 0} {18000 2 0}]", mustLook(t, w, key(2, q), o))
+	o.Every = 0
+	step("all pictures of the same decoder", "[{9000 3 0} {18000 4 0}]", mustLook(t, w, key(2, q), o))
+}
+
+func TestTheTimeBetweenPicturesMayChangeWithEachCall(t *testing.T) {
+	w := newTestWorker(t, nil)
+	for _, every := range []time.Duration{180, 60, 0, 180} {
+		if got := spaced(t, w, every*time.Millisecond); got != byte(every) {
+			t.Errorf("the decoder makes pictures every %d ms, want %d", got, every)
+		}
+	}
 }
 
 func TestManyFramesGoInSeveralRequests(t *testing.T) {
@@ -165,29 +187,9 @@ func TestStills(t *testing.T) {
 	}
 }
 
-func TestSoundBecomesAAC(t *testing.T) {
-	w := newTestWorker(t, nil)
-	var got []string
-	for _, rate := range []int{8000, 16000} {
-		blocks := []SoundBlock{{PTS: 1, Data: []byte("a")}, {}, {PTS: 3, Data: []byte("b")}}
-		config, err := w.Sound(t.Context(), SoundFormat{Codec: "pcm_alaw", Rate: rate, Channels: 1}, blocks, func(pts int64, aac []byte) {
-			got = append(got, fmt.Sprint(pts, string(aac)))
-		})
-		if err != nil || string(config) != fmt.Sprintf("pcm_alaw %d", rate) {
-			t.Errorf("config %q, %v", config, err)
-		}
-	}
-	if fmt.Sprint(got) != "[1A 3B 1A 3B]" && fmt.Sprint(got) != "[1 A 3 B 1 A 3 B]" {
-		t.Errorf("got %v", got)
-	}
-	if s := w.Status(); s.Damaged != 2 {
-		t.Errorf("status %+v", s)
-	}
-}
-
 func TestAFileIsReadThroughItsDescriptor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "clip")
-	if err := os.WriteFile(path, []byte("\nnothing\ndamaged\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("\nnothing\ndamaged\n\nhold back"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(path)
@@ -197,7 +199,7 @@ func TestAFileIsReadThroughItsDescriptor(t *testing.T) {
 	defer f.Close()
 	var got []int64
 	damaged, err := TryFile(t.Context(), testConfig(t.Output()), f, testOptions(), func(g nvr.Grey) { got = append(got, g.PTS) })
-	if err != nil || damaged != 1 || fmt.Sprint(got) != "[0 27000]" {
+	if err != nil || damaged != 1 || fmt.Sprint(got) != "[0 27000 36000]" {
 		t.Errorf("got %v, %d damaged, %v", got, damaged, err)
 	}
 }
@@ -371,6 +373,37 @@ func TestWaitingForATurnEndsWithTheContext(t *testing.T) {
 	w.turn <- struct{}{}
 }
 
+func TestTheEndOfTheContextEndsACallThatHangs(t *testing.T) {
+	w := newTestWorker(t, nil) // whose own deadline is a minute
+	mustLook(t, w, testFrames(testParams(), ""), testOptions())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	time.AfterFunc(50*time.Millisecond, cancel)
+	began := time.Now()
+	err := w.Pictures(ctx, testFrames(testParams(), "hang"), testOptions(), func(nvr.Grey) {})
+	if took := time.Since(began); !errors.Is(err, ErrRestarted) || took > 20*time.Second {
+		t.Errorf("got %v after %v", err, took)
+	}
+	elapse(w, 2*leastPause)
+	mustLook(t, w, testFrames(testParams(), ""), testOptions())
+}
+
+func TestACallThatIsAnsweredOutlivesItsContext(t *testing.T) {
+	w := newTestWorker(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	fr := append(testFrames(testParams(), ""), testFrames(testParams(), strings.Repeat("x", batch), "")...)
+	if err := w.Pictures(ctx, fr, testOptions(), func(nvr.Grey) { n++; cancel() }); err != nil || n != 3 {
+		t.Errorf("got %d pictures, %v", n, err)
+	}
+	calm := pid(w)
+	mustLook(t, w, testFrames(testParams(), ""), testOptions())
+	if pid(w) != calm || w.Status().Restarts != 0 {
+		t.Error("the worker was replaced")
+	}
+}
+
 func TestAProgramThatIsNoWorkerIsGivenUp(t *testing.T) {
 	w := newTestWorker(t, func(c *WorkerConfig) { c.Command = func() (string, []string) { return "/bin/echo", []string{"echo"} } })
 	if _, err := look(t, w, testFrames(testParams(), ""), testOptions()); !errors.Is(err, ErrRestarted) {
@@ -444,33 +477,5 @@ func TestWhatAWorkerSaysIsBounded(t *testing.T) {
 	}
 	if log.Len() > 2*maxSaid || strings.Contains(log.String(), "\x1b") || !strings.Contains(log.String(), "long line xxx") {
 		t.Errorf("%d bytes: %.300s", log.Len(), log.String())
-	}
-}
-
-func TestPausesDoubleAndAreForgotten(t *testing.T) {
-	g, now, a := grudges{}, time.Unix(1e9, 0), nvr.NewID[nvr.Stream]()
-	var got []time.Duration
-	for range 11 {
-		pause := g.fail(a, now)
-		got = append(got, pause)
-		if _, ok := g.wait(a, now); !ok {
-			t.Error("it need not wait")
-		}
-		now = now.Add(pause)
-		if _, ok := g.wait(a, now); ok {
-			t.Error("it waits too long")
-		}
-	}
-	if want := "[1s 2s 4s 8s 16s 32s 1m4s 2m8s 4m16s 5m0s 5m0s]"; fmt.Sprint(got) != want {
-		t.Errorf("pauses %v, want %v", got, want)
-	}
-	if pause := g.fail(a, now.Add(goodTime+time.Second)); pause != time.Second {
-		t.Errorf("after a good minute: %v", pause)
-	}
-	for range 2 * maxGrudges {
-		g.fail(nvr.NewID[nvr.Stream](), now)
-	}
-	if len(g) > maxGrudges {
-		t.Errorf("%d streams are remembered", len(g))
 	}
 }
