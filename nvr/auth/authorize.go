@@ -23,6 +23,9 @@ const (
 	ActLog     Action = "log"     // who looked
 	ActAccount Action = "account" // one's own password and sessions
 
+	ActPrivacy Action = "privacy" // make a camera, or the house, private
+	ActReveal  Action = "reveal"  // end that
+
 	ActCameras  Action = "cameras"  // add, change and remove cameras
 	ActSettings Action = "settings" // disks, retention, the box
 	ActPeople   Action = "people"   // people, rights, keys
@@ -63,15 +66,15 @@ func allowed(role nvr.Role) []Action {
 	switch role {
 	case nvr.Owner:
 		return []Action{
-			ActLive, ActAudio, ActReplay, ActExport, ActDelete, ActStatus, ActLog, ActAccount,
+			ActLive, ActAudio, ActReplay, ActExport, ActDelete, ActStatus, ActLog, ActAccount, ActPrivacy, ActReveal,
 			ActCameras, ActSettings, ActPeople,
 		}
 	case nvr.Member:
-		return []Action{ActLive, ActAudio, ActReplay, ActExport, ActDelete, ActStatus, ActLog, ActAccount}
+		return []Action{ActLive, ActAudio, ActReplay, ActExport, ActDelete, ActStatus, ActLog, ActAccount, ActPrivacy, ActReveal}
 	case nvr.Viewer:
-		return []Action{ActLive, ActReplay, ActStatus, ActAccount}
+		return []Action{ActLive, ActReplay, ActStatus, ActAccount, ActPrivacy}
 	case nvr.Guest:
-		return []Action{ActLive}
+		return []Action{ActLive, ActAccount}
 	}
 	return nil
 }

@@ -28,11 +28,12 @@ func TestMatrixOfRoles(t *testing.T) {
 	onCamera := map[nvr.Role]map[auth.Action]bool{
 		nvr.Member: {auth.ActLive: true, auth.ActAudio: true, auth.ActReplay: true, auth.ActExport: true, auth.ActDelete: true, auth.ActStatus: true, auth.ActLog: true, auth.ActAccount: true},
 		nvr.Viewer: {auth.ActLive: true, auth.ActReplay: true, auth.ActStatus: true, auth.ActAccount: true},
-		nvr.Guest:  {auth.ActLive: true},
+		nvr.Guest:  {auth.ActLive: true, auth.ActAccount: true},
 	}
 	onHouse := map[nvr.Role]map[auth.Action]bool{
 		nvr.Member: {auth.ActStatus: true, auth.ActLog: true, auth.ActAccount: true},
 		nvr.Viewer: {auth.ActStatus: true, auth.ActAccount: true},
+		nvr.Guest:  {auth.ActAccount: true},
 	}
 	for _, role := range []nvr.Role{0, nvr.Owner, nvr.Member, nvr.Viewer, nvr.Guest, 99} {
 		m := auth.Member{Kind: nvr.Person, Role: role, Cameras: all(own)}

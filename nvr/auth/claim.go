@@ -32,6 +32,8 @@ type ClaimRequest struct {
 	Recovery vault.RecoveryKey
 
 	Addr, Device string
+	// Told says that the owner knows what is kept: see Service.Told.
+	Told bool
 }
 
 // Claim makes the owner, the recovery principal, the first roster and the first
@@ -74,6 +76,9 @@ func (s *Service) Claim(ctx context.Context, req ClaimRequest) (*Session, string
 	sess, token := s.newSession(ctx, entry{person: h.person, keys: keys, trusted: true, proved: true, addr: req.Addr, device: req.Device})
 	s.note(ctx, Entry{Action: LogSetup, Session: sess, Detail: setupDetail(req.Console)})
 	s.habits.forget()
+	if req.Told {
+		s.ConfirmTold(ctx, sess)
+	}
 	if req.TOTP == nil {
 		s.note(ctx, Entry{Action: LogWaived, Session: sess})
 	}
@@ -206,6 +211,7 @@ func (s *Service) makeRoster(ctx context.Context, h *household, e *TOTPEnrolment
 		},
 		Log: logRoot{Start: start, Commit: first.commit()},
 	}
+	s.sealName(&h.body.Members[0], h.person.Name)
 	if h.vault, h.grants, err = sealVault(h.body, nvr.CameraID{}, Day(h.person.Created)); err != nil {
 		return err
 	}

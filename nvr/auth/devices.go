@@ -238,9 +238,9 @@ func (s *Service) LoginDevice(ctx context.Context, key DeviceKey, addr, label st
 		return nil, "", err
 	}
 	defer d.wipe()
-	people, err := s.store.Principals(ctx)
+	people, err := s.principals(ctx)
 	if err != nil {
-		return nil, "", fmt.Errorf("load people: %w", err)
+		return nil, "", err
 	}
 	for _, person := range people {
 		p, err := s.proveDevice(ctx, person, d)

@@ -14,11 +14,13 @@
 // The package reads and writes through the stores in store.go and keeps no
 // files but the spill of the log ([Config.Spill]). Settings that are its own are
 // named "auth/...": one-time codes, the pinned roster, the cost of a password, and
-// of each person the last step of the second factor and digests of the devices.
+// of each person the last step of the second factor, digests of the devices and
+// when they confirmed to know what is kept.
 //
 // All methods of [Service] and [Session] may be called from any goroutine.
 // Locks are taken in the order Service.granting, Service.people, Service.making,
 // Service.vaultMu or chain.mu, Session.mu; all others are leaves. The only
 // goroutines are those that countersign vaults and grant recordings behind a
-// login or a change of the people; [Service.Close] waits for them.
+// login or a change of the people, for which [Service.Close] waits, and a garbage
+// collection when keys were wiped.
 package auth

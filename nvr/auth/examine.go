@@ -12,17 +12,20 @@ import (
 	"lares/nvr/vault"
 )
 
-// Alarms in words for the owner.
+// What alarms tell. The words are entered in the log.
 const (
-	alarmRoster    = "The list of people on this box was not the one that you signed last. It was put back. Footage recorded in between may open for somebody else."
-	alarmDoubt     = "The list of people on this box is not the one that its owners signed last, as far as somebody who logged in knows. An owner has to log in."
-	alarmPublic    = "The key of a person on this box is not the one on the list that you signed. Nothing is sealed to it, but somebody changed the box's disk."
-	alarmKeys      = "Older keys of a person were put back on this box's disk. Nothing is sealed to them. Reset that person's password."
-	alarmPerson    = "There is a person on this box who is not on the list that you signed."
-	alarmVaultKey  = "Footage of a day was sealed to a key that you do not have. Somebody with access to the box's disk may have exchanged it."
-	alarmVaultWho  = "Footage of a day was sealed to other people than those on your list."
-	maxCountersign = 4096
+	AlarmList     = "list-changed"  // the list of people is not the one that was accepted; an owner has to log in
+	AlarmRoster   = "list-put-back" // the list was not the owner's, who logged in
+	AlarmDoubt    = "list-doubted"  // the list is not the one that somebody knows who is no owner
+	AlarmPublic   = "key-exchanged" // a person's key is not the one on the list
+	AlarmKeys     = "keys-rolled-back"
+	AlarmPerson   = "person-unknown"
+	AlarmName     = "name-changed"
+	AlarmVaultKey = "vault-key"        // footage was sealed to a key that an owner does not have
+	AlarmVaultWho = "vault-recipients" // footage was sealed to others than those on the list
 )
+
+const maxCountersign = 4096
 
 // examine compares the stored roster and people with what the person's own
 // secret knows. An owner puts right what was changed from outside; for others it
@@ -35,6 +38,9 @@ func (s *Service) examine(ctx context.Context, p *proof) error {
 }
 
 func (s *Service) examineLocked(ctx context.Context, p *proof) error {
+	if err := s.examineNames(ctx); err != nil { // first: who logs in is stored again
+		return err
+	}
 	now, err := s.principal(ctx, p.person.ID)
 	if err != nil {
 		return err
@@ -51,7 +57,7 @@ func (s *Service) examineLocked(ctx context.Context, p *proof) error {
 		return err
 	}
 	if s.trust.rolledBack() {
-		s.alarm(ctx, alarmKeys)
+		s.alarm(ctx, AlarmKeys)
 	}
 	if err := s.confirmKeys(ctx, p); err != nil {
 		return err
@@ -90,7 +96,7 @@ func (s *Service) examineRoster(ctx context.Context, p *proof) error {
 	}
 	if !self.signs() {
 		p.doubt = true
-		s.alarm(ctx, alarmDoubt)
+		s.alarm(ctx, AlarmDoubt)
 		return nil
 	}
 	if missing || stored.Version < own.Version {
@@ -101,7 +107,7 @@ func (s *Service) examineRoster(ctx context.Context, p *proof) error {
 	if err != nil {
 		return fmt.Errorf("put the roster back: %w", err)
 	}
-	s.alarm(ctx, alarmRoster)
+	s.alarm(ctx, AlarmRoster)
 	return nil
 }
 
@@ -134,17 +140,19 @@ func (s *Service) reissue(ctx context.Context, p *proof, body *rosterBody, above
 	return s.publish(ctx, p, change{body: next})
 }
 
-// confirmKeys signs for the keys that people took since an owner was here.
+// confirmKeys signs for the keys that people took since an owner was here, and
+// for names that an older roster has without.
 func (s *Service) confirmKeys(ctx context.Context, p *proof) error {
 	body, err := s.trust.roster()
 	if err != nil {
 		return err
 	}
 	self, ok := body.member(p.person.ID)
-	if !ok || !self.signs() || !slices.ContainsFunc(body.Members, func(m member) bool { return m.fresh }) {
+	fresh := slices.ContainsFunc(body.Members, func(m member) bool { return m.fresh })
+	if !ok || !self.signs() || !fresh && body.named() {
 		return nil
 	}
-	if err := s.publish(ctx, p, change{body: body.following(p.secret.Roster), newLog: true}); err != nil {
+	if err := s.publish(ctx, p, change{body: body.following(p.secret.Roster), newLog: fresh}); err != nil {
 		return fmt.Errorf("sign for new keys: %w", err)
 	}
 	return nil
@@ -170,6 +178,9 @@ func (s *Service) publish(ctx context.Context, p *proof, c change) error {
 		return fmt.Errorf("read signing key: %w", nvr.ErrCorrupt)
 	}
 	defer key.Wipe()
+	if err := s.nameAll(ctx, c.body); err != nil {
+		return err
+	}
 	e := nvr.Enactment{Drop: c.drop}
 	if c.newLog {
 		if e.Vault, e.Grants, err = sealVault(c.body, nvr.CameraID{}, Day(c.body.Created)); err != nil {
@@ -226,9 +237,9 @@ func (s *Service) examinePeople(ctx context.Context) error {
 		m, ok := body.member(p.ID)
 		switch {
 		case !ok && p.Revoked.IsZero():
-			s.alarm(ctx, alarmPerson)
+			s.alarm(ctx, AlarmPerson)
 		case ok && (!bytes.Equal(m.Public, p.Public) || m.Kind != p.Kind || m.Role != p.Role):
-			s.alarm(ctx, alarmPublic)
+			s.alarm(ctx, AlarmPublic)
 		}
 	}
 	return nil
@@ -305,7 +316,7 @@ func (s *Service) checkVault(ctx context.Context, sess *Session, v nvr.Vault) (p
 		if sess.Locked() {
 			return "", nvr.ErrLocked
 		}
-		return alarmVaultKey, nil
+		return AlarmVaultKey, nil
 	case err != nil:
 		return "", err
 	}
@@ -323,11 +334,11 @@ func (s *Service) checkVault(ctx context.Context, sess *Session, v nvr.Vault) (p
 	}
 	entitled := body.entitled(v.Camera, v.Created)
 	if len(grants) != len(entitled) {
-		return alarmVaultWho, nil
+		return AlarmVaultWho, nil
 	}
 	for _, g := range grants {
 		if !slices.ContainsFunc(entitled, func(m member) bool { return m.ID == g.Principal }) {
-			return alarmVaultWho, nil
+			return AlarmVaultWho, nil
 		}
 	}
 	return "", nil

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -85,3 +86,38 @@ func ForgeSuccession(id nvr.PrincipalID, keys uint64, public []byte, key *vault.
 
 // Succeeds reports whether what a principal holds leads to other keys.
 func Succeeds(m Member, raw []byte) bool { return m.succeed(parseSuccession(raw)).Keys != m.Keys }
+
+// ForgetNames signs a roster without names, as one was before they were in it.
+func (s *Service) ForgetNames(ctx context.Context, owner *Session) error {
+	s.people.Lock()
+	defer s.people.Unlock()
+	p, err := s.actor(ctx, owner)
+	if err != nil {
+		return err
+	}
+	defer p.wipe()
+	next, err := s.nextRoster(p)
+	if err != nil {
+		return err
+	}
+	for i := range next.Members {
+		next.Members[i].Name = nil
+	}
+	key, err := vault.SigningKeyFromSeed(p.secret.Sign)
+	if err != nil {
+		return err
+	}
+	defer key.Wipe()
+	raw, err := next.sign(owner.id, key)
+	if err != nil {
+		return err
+	}
+	if err := s.store.AddRoster(ctx, raw); err != nil {
+		return err
+	}
+	p.secret.Roster = raw
+	if err := s.saveSecret(ctx, p); err != nil {
+		return err
+	}
+	return s.trust.accept(ctx, raw, next)
+}

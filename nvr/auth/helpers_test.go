@@ -37,6 +37,7 @@ type house struct {
 	machine *vault.MachineKey
 	cfg     *db.Config
 	spill   []string
+	kdf     vault.KDFParams
 	wrap    func(*auth.Store) // replaces parts of the store
 	*auth.Service
 }
@@ -51,7 +52,7 @@ func newHouse(t testing.TB) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{t: t, path: filepath.Join(t.TempDir(), "config.db"), machine: key}
+	h := &house{t: t, path: filepath.Join(t.TempDir(), "config.db"), machine: key, kdf: cheap()}
 	h.start()
 	t.Cleanup(h.stop)
 	return h
@@ -79,7 +80,7 @@ func (h *house) tryStart() error {
 	}
 	h.cfg = cfg
 	h.Service, err = auth.New(context.Background(), auth.Config{
-		Store: store, Machine: h.machine, Log: log, KDF: cheap(),
+		Store: store, Machine: h.machine, Log: log, KDF: h.kdf,
 		Spill: func() []string { return h.spill },
 	})
 	return err

@@ -154,6 +154,7 @@ func (s *Service) AddPerson(ctx context.Context, sess *Session, r PersonRequest)
 	}
 	m := member{ID: person.ID, Kind: nvr.Person, Verify: verify, Joins: inv.Expires}
 	r.apply(&m)
+	s.sealName(&m, person.Name)
 	next.Members = append(next.Members, m)
 	c := change{body: next, people: []nvr.PersonChange{{Principal: person, Unlockers: []nvr.Unlocker{}}}}
 	if err := s.publish(ctx, p, c); err != nil {
@@ -204,6 +205,7 @@ func (s *Service) ChangePerson(ctx context.Context, sess *Session, id nvr.Princi
 			p.person.Name = e.person.Name
 		}
 		r.apply(e.member)
+		s.sealName(e.member, e.person.Name)
 		e.action, e.detail = LogPersonChanged, e.person.Name
 		return nil
 	})
@@ -340,7 +342,7 @@ func (s *Service) afterChange(ctx context.Context, sess *Session, e *edit, less 
 
 // forgetHabits removes what is kept about somebody besides the log.
 func (s *Service) forgetHabits(ctx context.Context, id nvr.PrincipalID) {
-	for _, key := range []string{knownSetting(id), stepSetting(id)} {
+	for _, key := range []string{knownSetting(id), stepSetting(id), toldSetting(id)} {
 		if err := s.store.DeleteSetting(ctx, key); err != nil && !errors.Is(err, nvr.ErrNotFound) {
 			s.log.WarnContext(ctx, "cannot forget what was kept about a person", slog.Any("error", err))
 		}
@@ -405,9 +407,9 @@ func (s *Service) People(ctx context.Context, sess *Session) ([]PersonInfo, erro
 	if err != nil {
 		return nil, err
 	}
-	people, err := s.store.Principals(ctx)
+	people, err := s.principals(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("load people: %w", err)
+		return nil, err
 	}
 	var out []PersonInfo
 	for _, p := range people {
@@ -433,9 +435,9 @@ func (s *Service) Names(ctx context.Context, sess *Session) (map[nvr.PrincipalID
 	if err := s.Authorize(ctx, sess, ActStatus, nvr.CameraID{}, time.Now()); err != nil {
 		return nil, err
 	}
-	people, err := s.store.Principals(ctx)
+	people, err := s.principals(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("load people: %w", err)
+		return nil, err
 	}
 	names := make(map[nvr.PrincipalID]string, len(people))
 	for _, p := range people {

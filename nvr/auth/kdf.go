@@ -236,3 +236,7 @@ func openRecovery(u nvr.Unlocker, recovery *vault.KeyPair) (*vault.KeyPair, erro
 	}
 	return pair, nil
 }
+
+// Secretly calls f, and what f allocates is erased when nothing points to it any
+// more: for reading what somebody typed. See vault.Secretly.
+func Secretly(f func()) { vault.Secretly(f) }

@@ -73,7 +73,9 @@ func (x *secret) wipe() {
 func secretKey(pair *vault.KeyPair) ([32]byte, error) {
 	seed := pair.Seed()
 	defer clear(seed)
-	key, err := hkdf.Key(sha256.New, seed, nil, secretDomain, 32)
+	var key []byte
+	var err error
+	vault.Secretly(func() { key, err = hkdf.Key(sha256.New, seed, nil, secretDomain, 32) })
 	if err != nil {
 		return [32]byte{}, fmt.Errorf("derive the key of a secret: %w", err)
 	}
@@ -82,7 +84,9 @@ func secretKey(pair *vault.KeyPair) ([32]byte, error) {
 }
 
 func (x secret) seal(pair *vault.KeyPair, id nvr.PrincipalID) ([]byte, error) {
-	plain, err := json.Marshal(x)
+	var plain []byte
+	var err error
+	vault.Secretly(func() { plain, err = json.Marshal(x) })
 	if err != nil {
 		return nil, fmt.Errorf("encode secret: %w", err)
 	}
@@ -111,7 +115,8 @@ func openSecret(pair *vault.KeyPair, p nvr.Principal) (secret, error) {
 	}
 	defer clear(plain)
 	var x secret
-	if err := json.Unmarshal(plain, &x); err != nil || x.Form != 1 {
+	vault.Secretly(func() { err = json.Unmarshal(plain, &x) })
+	if err != nil || x.Form != 1 {
 		return secret{}, fmt.Errorf("read secret: %w", nvr.ErrCorrupt)
 	}
 	return x, nil

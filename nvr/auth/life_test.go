@@ -94,7 +94,7 @@ func TestDestroyedVaultStaysDestroyedAndIsNoErrorTwice(t *testing.T) {
 	}
 }
 
-func TestSecondClaimantIsRefused(t *testing.T) {
+func TestR17SecondClaimantIsRefused(t *testing.T) {
 	h := newHouse(t)
 	h.claim()
 	_, _, err := h.Claim(t.Context(), auth.ClaimRequest{
@@ -108,7 +108,7 @@ func TestSecondClaimantIsRefused(t *testing.T) {
 	}
 }
 
-func TestClaimNeedsCodeFactorAndRecoveryKey(t *testing.T) {
+func TestR8R17ClaimNeedsCodeFactorAndRecoveryKey(t *testing.T) {
 	h := newHouse(t)
 	good := auth.ClaimRequest{
 		Console: true, Name: anna, Password: password, WaiveSecondFactor: true, Recovery: vault.NewRecoveryKey(), Addr: lan,
@@ -340,7 +340,7 @@ func TestNewPasswordShutsOutTheOldOne(t *testing.T) {
 	}
 }
 
-func TestRecoveryKeyGivesANewPassword(t *testing.T) {
+func TestR25RecoveryKeyGivesANewPassword(t *testing.T) {
 	h := newHouse(t)
 	_, _, rec := h.claim()
 	cam := camera()

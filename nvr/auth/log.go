@@ -35,6 +35,14 @@ const (
 	LogLinkOpened    = "link-opened"
 	LogLinkEnded     = "link-ended"
 
+	LogPrivate            = "private"        // a camera
+	LogPrivateLifted      = "private-lifted" // by somebody
+	LogPrivateEnded       = "private-ended"  // its time was over
+	LogHousePrivate       = "house-private"  // all cameras
+	LogHousePrivateLifted = "house-private-lifted"
+	LogHousePrivateEnded  = "house-private-ended"
+	LogPrivacyPlan        = "privacy-plan" // the plan of the week was changed
+
 	LogPersonAdded     = "person-added"
 	LogPersonChanged   = "person-changed"
 	LogPersonSuspended = "person-suspended"
@@ -42,7 +50,11 @@ const (
 	LogPersonRemoved   = "person-removed"
 	LogPersonReset     = "person-reset" // another owner took the password away
 	LogJoined          = "joined"
+	LogTold            = "told"         // somebody confirmed to know what is kept
 	LogGranted         = "keys-granted" // older recordings open for a person now
+	LogBackup          = "backup-made"
+	LogRestored        = "restored"     // from a backup; the detail says of when
+	LogAdopted         = "keys-adopted" // recordings from beside a restored box open again
 	LogRemembered      = "device-remembered"
 	LogForgotten       = "device-forgotten"
 	LogSecondFactor    = "second-factor-changed"
@@ -87,8 +99,8 @@ type details struct {
 // ctx ends: an entry is not lost because the viewer went away.
 //
 // Errors: nvr.ErrNoOwner before there is a household; nvr.ErrLogUnavailable
-// when the log can be written nowhere. Playback and export must then be
-// refused, and are not entered. Whatever else goes ahead nevertheless is kept
+// when the log can be written nowhere. Playback, export and lifting privacy mode
+// must then be refused, and are not entered. Whatever else goes ahead nevertheless is kept
 // in memory, up to 1024 entries, and entered as soon as that is possible.
 func (s *Service) Record(ctx context.Context, e Entry) error {
 	ctx = context.WithoutCancel(ctx)
@@ -106,7 +118,8 @@ func (s *Service) Record(ctx context.Context, e Entry) error {
 // goesAhead reports whether the action happens even when it cannot be logged.
 func (e Entry) goesAhead() bool {
 	switch e.Action {
-	case LogPlayback, LogExport, LogLink, LogLinkOpened:
+	case LogPlayback, LogExport, LogLink, LogLinkOpened, LogDeleted, LogLifted, LogPrivateLifted, LogHousePrivateLifted, LogPrivacyPlan,
+		LogHomeKitLive, LogHomeKitSnapshots:
 		return false
 	case LogLive:
 		return e.Session == nil || e.Session.Role() == nvr.Owner

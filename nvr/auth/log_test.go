@@ -141,9 +141,9 @@ func TestLockedSessionReadsNoLog(t *testing.T) {
 	}
 }
 
-// TestTamperedLogIsFoundAndNamed plays somebody who has the disk of a stopped
+// TestR4TamperedLogIsFoundAndNamed plays somebody who has the disk of a stopped
 // box, and in one case the key of the entry to come.
-func TestTamperedLogIsFoundAndNamed(t *testing.T) {
+func TestR4TamperedLogIsFoundAndNamed(t *testing.T) {
 	const bad = 7 // the row that is attacked; the rows are 1 to 12 or so
 	for name, tc := range map[string]struct {
 		attack func(h *house, key [32]byte)
@@ -386,7 +386,7 @@ func TestSpillIsSealedAndWhatIsRemovedFromItIsMissed(t *testing.T) {
 	}
 }
 
-func TestWithoutAnyLogPlaybackIsRefusedAndTheRestIsEnteredLater(t *testing.T) {
+func TestR4WithoutAnyLogPlaybackIsRefusedAndTheRestIsEnteredLater(t *testing.T) {
 	h, broken := breakableHouse(t)
 	sess, _, _ := h.claim()
 	broken.Store(true)

@@ -17,7 +17,7 @@ import (
 
 func addr(i int) string { return fmt.Sprintf("10.0.%d.%d:4711", i/250, i%250+1) }
 
-func TestUnknownNameCostsAndSaysTheSame(t *testing.T) {
+func TestR6UnknownNameCostsAndSaysTheSame(t *testing.T) {
 	h := newHouse(t)
 	h.claim()
 	var answers []string
@@ -216,7 +216,7 @@ func TestCancelledLoginStillCounts(t *testing.T) {
 	})
 }
 
-func TestSecondFactorIsAskedForAndWorksOnce(t *testing.T) {
+func TestR8SecondFactorIsAskedForAndWorksOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		secret, e := enrol(t)
@@ -289,7 +289,7 @@ func TestRecoveryCanReplaceTheSecondFactor(t *testing.T) {
 	})
 }
 
-func TestPasswordsThatAreGuessedFirstAreRefused(t *testing.T) {
+func TestR7PasswordsThatAreGuessedFirstAreRefused(t *testing.T) {
 	for _, bad := range []string{
 		"", "short", "elevenchars", "password1234", "P4ssw0rd!2024", "passwordpassword", "Sunshine2024!", "iloveyou1234",
 		"qwertyuiop12", "123456789012", "aaaaaaaaaaaa", "abcabcabcabc", "1q2w3e4r5t6y", "1qaz2wsx3edc", "01.02.1984/03.04",

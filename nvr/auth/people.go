@@ -303,7 +303,7 @@ func (s *Service) ResetOwner(ctx context.Context) error {
 	s.alarms = nil
 	s.mu.Unlock()
 	s.vaultMu.Lock()
-	clear(s.today)
+	s.today.Store(&map[cameraDay]current{})
 	clear(s.unstored)
 	s.vaultMu.Unlock()
 	return s.trust.forget(ctx)

@@ -308,3 +308,60 @@ func TestInvitationIsRenewedForSomebodyWhoDidNotCome(t *testing.T) {
 		h.accept(second)
 	})
 }
+
+// TestR10OldCopyAndOldPasswordOpenNothingRecordedAfterwards: a copy of config.db
+// from before, with the password of then, gets all that the box stored since.
+func TestR10OldCopyAndOldPasswordOpenNothingRecordedAfterwards(t *testing.T) {
+	cam := camera()
+	for name, take := range map[string]func(*house, *auth.Session, nvr.PrincipalID) error{
+		"removed": func(h *house, owner *auth.Session, id nvr.PrincipalID) error {
+			return h.RemovePerson(t.Context(), owner, id)
+		},
+		"suspended": func(h *house, owner *auth.Session, id nvr.PrincipalID) error {
+			return h.SuspendPerson(t.Context(), owner, id, true)
+		},
+		"without the right": func(h *house, owner *auth.Session, id nvr.PrincipalID) error {
+			return h.ChangePerson(t.Context(), owner, id, member(rights(cam, nvr.MayLive)))
+		},
+		"with a new password": func(h *house, owner *auth.Session, id nvr.PrincipalID) error {
+			_, err := h.ResetPerson(t.Context(), owner, id)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			owner, _, _ := h.claim()
+			sess := h.join(owner, member(rights(cam, auth.AllRights)))
+			before := h.record(cam, time.Now())
+			mustOpen(t, sess, before)
+			h.stop()
+			copied, err := os.ReadFile(h.path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.start()
+			owner = h.login()
+			if err := take(h, owner, sess.Principal()); err != nil {
+				t.Fatal(err)
+			}
+			h.Settle()
+			after := h.record(cam, time.Now())
+			later, err := h.cfg.Vault(t.Context(), after.Vault)
+			if err != nil {
+				t.Fatal(err)
+			}
+			grants, err := h.cfg.Grants(t.Context(), after.Vault)
+			if err != nil || len(grants) == 0 {
+				t.Fatalf("%d grants, %v", len(grants), err)
+			}
+			h.fromBackup(copied)
+			if err := h.cfg.AddVault(t.Context(), later, grants); err != nil {
+				t.Fatal(err)
+			}
+			thief := h.loginAs(ben, benWord)
+			mustOpen(t, thief, before) // the threat table says so
+			mustStayShut(t, thief, after, nvr.ErrForbidden)
+			mustOpen(t, h.login(), after)
+		})
+	}
+}

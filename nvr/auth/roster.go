@@ -37,6 +37,7 @@ type member struct {
 	ID     nvr.PrincipalID   `json:"id"`
 	Kind   nvr.PrincipalKind `json:"kind"`
 	Role   nvr.Role          `json:"role,omitempty"`
+	Name   []byte            `json:"name,omitempty"` // see Service.sealName
 	Public []byte            `json:"public"`
 	// Verify is the Ed25519 public key of a person: an owner signs rosters and
 	// vaults with it, everybody the keys that come next. Of somebody who was

@@ -47,9 +47,6 @@ type Config struct {
 	KDF vault.KDFParams
 }
 
-// maxAlarms bounds the alarms in memory.
-const maxAlarms = 32
-
 // Service is the household. See the package comment.
 type Service struct {
 	store    Store
@@ -73,7 +70,9 @@ type Service struct {
 
 	making  sync.Mutex   // held while a vault of the day is made
 	vaultMu sync.RWMutex // vaults in the store and the keys of vaults in memory
-	today   map[cameraDay]current
+	// today is never changed: who holds vaultMu puts another map in its place, so
+	// that VaultInForce waits for nobody.
+	today atomic.Pointer[map[cameraDay]current]
 	// unstored are vaults that config.db did not take yet.
 	unstored map[nvr.VaultID]unstored
 
@@ -102,13 +101,13 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		steps:    &steps{store: cfg.Store, log: cfg.Log, last: make(map[nvr.PrincipalID]uint64)},
 		trust:    &trust{store: cfg.Store, machine: cfg.Machine},
 		chain:    &chain{store: cfg.Store, machine: cfg.Machine, spill: &spill{dirs: cfg.Spill, machine: cfg.Machine}},
-		today:    make(map[cameraDay]current),
 		unstored: make(map[nvr.VaultID]unstored),
 		closing:  make(chan struct{}),
 		habits:   newHabits(),
 		measured: measured,
 		sessions: make(map[[32]byte]*Session),
 	}
+	s.today.Store(&map[cameraDay]current{})
 	s.chain.lost = s.lostEntry
 	if err := s.loadKDF(ctx); err != nil {
 		return nil, err
@@ -123,7 +122,7 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	if _, err := s.trust.roster(); errors.Is(err, ErrRoster) {
-		s.alarm(ctx, err.Error())
+		s.alarm(ctx, AlarmList)
 	} else if err == nil {
 		if err := s.chain.flush(ctx); err != nil {
 			s.log.WarnContext(ctx, "cannot enter what waits for the log of who looked", slog.Any("error", err))
@@ -134,9 +133,9 @@ func New(ctx context.Context, cfg Config) (*Service, error) {
 
 // loadSessions takes over the sessions of an earlier run whose people are still there.
 func (s *Service) loadSessions(ctx context.Context) error {
-	people, err := s.store.Principals(ctx)
+	people, err := s.principals(ctx)
 	if err != nil {
-		return fmt.Errorf("load people: %w", err)
+		return err
 	}
 	rows, err := s.store.Sessions(ctx)
 	if err != nil {
@@ -178,8 +177,8 @@ func (s *Service) Claimed(context.Context) (bool, error) {
 	return !errors.Is(err, nvr.ErrNoOwner), nil
 }
 
-// Alarms lists what was found to be changed from outside since the start, in
-// words for the owner.
+// Alarms lists what was found to be changed from outside since the start, as
+// stable words: AlarmList and those beside it.
 func (s *Service) Alarms() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -187,18 +186,18 @@ func (s *Service) Alarms() []string {
 }
 
 // alarm remembers and logs that something was changed from outside.
-func (s *Service) alarm(ctx context.Context, text string) {
+func (s *Service) alarm(ctx context.Context, word string) {
 	s.mu.Lock()
-	known := slices.Contains(s.alarms, text) || len(s.alarms) >= maxAlarms
+	known := slices.Contains(s.alarms, word)
 	if !known {
-		s.alarms = append(s.alarms, text)
+		s.alarms = append(s.alarms, word)
 	}
 	s.mu.Unlock()
 	if known {
 		return
 	}
-	s.log.ErrorContext(ctx, "something was changed from outside", slog.String("what", text))
-	s.note(ctx, Entry{Action: LogAlarm, Detail: text})
+	s.log.ErrorContext(ctx, "something was changed from outside", slog.String("what", word))
+	s.note(ctx, Entry{Action: LogAlarm, Detail: word})
 }
 
 // person finds a principal by the name that somebody typed. What an interrupted
@@ -207,9 +206,9 @@ func (s *Service) person(ctx context.Context, name string) (nvr.Principal, error
 	if claimed, err := s.Claimed(ctx); err != nil || !claimed {
 		return nvr.Principal{}, fmt.Errorf("find person: %w", errors.Join(err, nvr.ErrNotFound))
 	}
-	people, err := s.store.Principals(ctx)
+	people, err := s.principals(ctx)
 	if err != nil {
-		return nvr.Principal{}, fmt.Errorf("find person: %w", err)
+		return nvr.Principal{}, err
 	}
 	for _, p := range people {
 		if p.Kind == nvr.Person && p.Revoked.IsZero() && foldName(p.Name) == foldName(name) {
@@ -220,9 +219,9 @@ func (s *Service) person(ctx context.Context, name string) (nvr.Principal, error
 }
 
 func (s *Service) principal(ctx context.Context, id nvr.PrincipalID) (nvr.Principal, error) {
-	people, err := s.store.Principals(ctx)
+	people, err := s.principals(ctx)
 	if err != nil {
-		return nvr.Principal{}, fmt.Errorf("find person: %w", err)
+		return nvr.Principal{}, err
 	}
 	i := slices.IndexFunc(people, func(p nvr.Principal) bool { return p.ID == id })
 	if i < 0 {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -47,7 +48,9 @@ type Session struct {
 	mu      sync.Mutex // guards what follows
 	name    string
 	addr    string
+	places  []string  // see KnownAt
 	proved  time.Time // when the person proved to be there
+	told    bool      // the person confirmed to know what is kept
 	trusted bool      // the roster is one that this person's own secret vouches for
 	limit   *time.Timer
 	seen    time.Time // stored
@@ -95,16 +98,6 @@ func (s *Session) Link() *nvr.ShareLink {
 	}
 	l := *s.link
 	return &l
-}
-
-// Device is what the browser or tool said that it is.
-func (s *Session) Device() string { return s.device }
-
-// Addr is where the session was used from last.
-func (s *Session) Addr() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addr
 }
 
 // Locked reports whether the session has no keys in memory.
@@ -238,6 +231,9 @@ func (s *Session) lockLocked() {
 		pair.Wipe()
 	}
 	s.keys, s.vaults = nil, nil
+	if vault.Erases {
+		go runtime.GC() // now, and not when memory is short
+	}
 }
 
 // forget drops the keys of one vault.
@@ -297,6 +293,9 @@ func (s *Service) newSession(ctx context.Context, e entry) (*Session, string) {
 		Created: now, Seen: now, Expires: now.Add(sessionLife),
 	})
 	sess.addr, sess.link, sess.linkKey = clip(e.addr, maxWord), e.link, e.linkKey
+	if e.addr != "" {
+		sess.places = []string{addressKey(e.addr)}
+	}
 	if e.keys != nil {
 		sess.unlock(e.keys, e.trusted)
 	}

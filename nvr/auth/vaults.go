@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"lares/nvr"
@@ -63,10 +64,7 @@ func (s *Service) CurrentVault(ctx context.Context, camera nvr.CameraID, now tim
 		return nvr.Recipient{}, err
 	}
 	sealedTo := body.recipients(camera, time.Now())
-	s.vaultMu.RLock()
-	c, ok := s.today[key]
-	s.vaultMu.RUnlock()
-	if ok && c.sealedTo == sealedTo {
+	if c, ok := (*s.today.Load())[key]; ok && c.sealedTo == sealedTo {
 		s.storeVaults(ctx)
 		return c.recipient, nil
 	}
@@ -77,34 +75,88 @@ func (s *Service) CurrentVault(ctx context.Context, camera nvr.CameraID, now tim
 	if err := s.addVault(ctx, v, grants); err != nil {
 		return nvr.Recipient{}, err
 	}
-	rec, _ := body.recovery()
-	file := EscrowFile{Vault: v.ID, Camera: v.Camera, Principal: rec.ID, Day: v.Day, Public: v.Public, Escrow: v.Escrow}
-	r := nvr.Recipient{Vault: v.ID, Public: v.Public, EscrowFile: file.Marshal()}
+	r := recipient(body, v)
 	s.vaultMu.Lock()
 	defer s.vaultMu.Unlock()
-	for old := range s.today {
-		if len(s.today) >= maxCurrent || old.camera == camera && old.day < key.day-1 {
-			delete(s.today, old)
+	s.changeTodayLocked(func(today map[cameraDay]current) {
+		for old := range today {
+			if len(today) >= maxCurrent || old.camera == camera && old.day < key.day-1 {
+				delete(today, old)
+			}
 		}
-	}
-	s.today[key] = current{recipient: r, sealedTo: sealedTo}
+		today[key] = current{recipient: r, sealedTo: sealedTo}
+	})
 	return r, nil
+}
+
+// recipient is what the recorder gets to know of a vault.
+func recipient(body *rosterBody, v nvr.Vault) nvr.Recipient {
+	rec, _ := body.recovery()
+	file := EscrowFile{Vault: v.ID, Camera: v.Camera, Principal: rec.ID, Day: v.Day, Public: v.Public, Escrow: v.Escrow}
+	return nvr.Recipient{Vault: v.ID, Public: v.Public, EscrowFile: file.Marshal()}
+}
+
+// NewVault returns a fresh vault of a camera for the UTC day of a time, to take
+// over keys that were sealed to another one of that day. The one that
+// CurrentVault returned for the day is in force no more: what is being recorded
+// with it ends at the next key frame. Errors: nvr.ErrNoOwner, ErrRoster, and
+// those of the store: nothing is moved to a vault that is not on the disk.
+func (s *Service) NewVault(ctx context.Context, camera nvr.CameraID, at time.Time) (nvr.Recipient, error) {
+	if camera.IsZero() {
+		return nvr.Recipient{}, fmt.Errorf("vault of no camera: %w", nvr.ErrInvalid)
+	}
+	key := cameraDay{camera, Day(at)}
+	s.making.Lock()
+	defer s.making.Unlock()
+	body, err := s.trust.roster()
+	if err != nil {
+		return nvr.Recipient{}, err
+	}
+	v, grants, err := sealVault(body, camera, key.day)
+	if err != nil {
+		return nvr.Recipient{}, err
+	}
+	if err := s.store.AddVault(ctx, v, grants); err != nil {
+		return nvr.Recipient{}, fmt.Errorf("store vault: %w", err)
+	}
+	s.vaultMu.Lock()
+	defer s.vaultMu.Unlock()
+	s.changeTodayLocked(func(today map[cameraDay]current) { delete(today, key) })
+	return recipient(body, v), nil
+}
+
+// MayReseal returns an error unless the keys of the session may be used to seal
+// footage to other vaults: those are sealed to the roster, which the person's
+// own secret has to vouch for. Errors: nvr.ErrLocked, ErrRoster.
+func (s *Service) MayReseal(sess *Session) error {
+	switch {
+	case sess.Locked():
+		return fmt.Errorf("seal footage anew: %w", nvr.ErrLocked)
+	case !sess.vouches():
+		return fmt.Errorf("seal footage anew: %w", ErrRoster)
+	}
+	return nil
+}
+
+// changeTodayLocked changes a copy of the vaults of the day.
+func (s *Service) changeTodayLocked(change func(today map[cameraDay]current)) {
+	next := maps.Clone(*s.today.Load())
+	change(next)
+	s.today.Store(&next)
 }
 
 // VaultInForce reports whether footage of a camera may still be sealed to a
 // vault that CurrentVault returned. It is false once somebody gained or lost the
 // right to replay the camera, changed the password or removed a device, and once
-// the vault was destroyed: then the segment ends at the next key frame. It is
-// cheap; ask at each key frame.
+// the vault was destroyed or replaced: then the segment ends at the next key
+// frame. It is cheap and waits for no disk; ask at each key frame.
 func (s *Service) VaultInForce(camera nvr.CameraID, id nvr.VaultID) bool {
 	body, err := s.trust.roster()
 	if err != nil {
 		return false
 	}
 	sealedTo := body.recipients(camera, time.Now())
-	s.vaultMu.RLock()
-	defer s.vaultMu.RUnlock()
-	for key, c := range s.today {
+	for key, c := range *s.today.Load() {
 		if c.recipient.Vault == id {
 			return key.camera == camera && c.sealedTo == sealedTo
 		}
@@ -169,15 +221,20 @@ func sealVault(body *rosterBody, camera nvr.CameraID, day int) (nvr.Vault, []nvr
 	if err != nil {
 		return nvr.Vault{}, nil, fmt.Errorf("seal escrow: %w", err)
 	}
-	var grants []nvr.Grant
-	for _, m := range body.entitled(camera, v.Created) {
-		sealed, err := vault.Seal(m.Public, seedInfo(grantDomain, v.ID, m.ID, camera, day), seed)
+	grants, err := sealGrants(body.entitled(camera, v.Created), v, seed)
+	return v, grants, err
+}
+
+// sealGrants seals the seed of a vault to people.
+func sealGrants(people []member, v nvr.Vault, seed []byte) (grants []nvr.Grant, err error) {
+	for _, m := range people {
+		sealed, err := vault.Seal(m.Public, seedInfo(grantDomain, v.ID, m.ID, v.Camera, v.Day), seed)
 		if err != nil {
-			return nvr.Vault{}, nil, fmt.Errorf("seal grant: %w", err)
+			return nil, fmt.Errorf("seal grant: %w", err)
 		}
 		grants = append(grants, nvr.Grant{Vault: v.ID, Principal: m.ID, Sealed: sealed})
 	}
-	return v, grants, nil
+	return grants, nil
 }
 
 // vaultBody is what an owner's countersignature covers.
@@ -241,7 +298,7 @@ func (s *Service) dropUnstored(which func(nvr.Vault) bool) (dropped bool) {
 	for id, u := range s.unstored {
 		if which(u.vault) {
 			delete(s.unstored, id)
-			delete(s.today, cameraDay{u.vault.Camera, u.vault.Day})
+			s.changeTodayLocked(func(today map[cameraDay]current) { delete(today, cameraDay{u.vault.Camera, u.vault.Day}) })
 			dropped = true
 		}
 	}
@@ -269,11 +326,9 @@ func (s *Service) destroyLocked(ctx context.Context, v nvr.Vault) error {
 	s.vaultMu.Lock()
 	defer s.vaultMu.Unlock()
 	// First out of memory: if the store fails half-way nobody goes on with it.
-	for key, c := range s.today {
-		if c.recipient.Vault == v.ID {
-			delete(s.today, key)
-		}
-	}
+	s.changeTodayLocked(func(today map[cameraDay]current) {
+		maps.DeleteFunc(today, func(_ cameraDay, c current) bool { return c.recipient.Vault == v.ID })
+	})
 	for _, sess := range s.all() {
 		sess.forget(v.ID)
 	}

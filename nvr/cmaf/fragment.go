@@ -170,6 +170,16 @@ func sameDuration(samples []Sample) (duration uint32, same bool) {
 	return duration, true
 }
 
+// sequence returns the number of a fragment that ReadFragment could read and
+// AppendHeader wrote: mfhd is the first box in moof.
+func sequence(fragment []byte) uint32 {
+	const at = 8 + 8 + 4 // moof, mfhd, version and flags
+	if len(fragment) < at+4 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(fragment[at:])
+}
+
 func openBox(dst []byte, name string) []byte {
 	return append(append(dst, 0, 0, 0, 0), name...)
 }

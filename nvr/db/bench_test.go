@@ -93,6 +93,19 @@ func BenchmarkIndex(b *testing.B) {
 			}
 		}
 	})
+	// What a time line of eight cameras asks for first.
+	b.Run("OverviewOfAMonth", func(b *testing.B) {
+		for b.Loop() {
+			for _, h := range streams[:8] {
+				if _, err := x.Spans(ctx, h.stream, noon, noon.AddDate(0, 1, 0), time.Second); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := x.Density(ctx, h.stream, noon, noon.AddDate(0, 1, 0)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
 	b.Run("Oldest64OfADisk", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := x.Oldest(ctx, streams[0].disk, nvr.StreamID{}, 1<<30, 64); err != nil {

@@ -37,7 +37,7 @@ func (c *Config) fillCamera(scan scan, cam *nvr.Camera) error {
 		&cam.Record, &cam.QuietDays, timeOf{&cam.Added}, bytesOf{&sealed}); err != nil {
 		return err
 	}
-	fields, err := c.unseal("camera.sealed", cam.ID[:], sealed, 3, 4)
+	fields, err := c.unseal("camera.sealed", cam.ID[:], sealed, 3, 4, 5)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,10 @@ func (c *Config) fillCamera(scan scan, cam *nvr.Camera) error {
 	if len(fields) == 3 {
 		return nil // stored before there were motion settings
 	}
-	cam.Motion, err = parseMotion(fields[3])
+	if cam.Motion, err = parseMotion(fields[3]); err != nil || len(fields) == 4 {
+		return err // stored before there were identities
+	}
+	cam.Identity, err = parseIdentity(fields[4])
 	return err
 }
 
@@ -90,13 +93,36 @@ func parseMotion(b []byte) (nvr.MotionSettings, error) {
 	return f.MotionSettings, nil
 }
 
+// identityVersion is the version of identityFields.
+const identityVersion = 1
+
+// identityFields is how the identity lies in the sealed part of a camera.
+type identityFields struct {
+	Version int `json:"version"`
+	nvr.Identity
+}
+
+// parseIdentity reads what SaveCamera wrote of the identity. Errors:
+// nvr.ErrCorrupt.
+func parseIdentity(b []byte) (nvr.Identity, error) {
+	var f identityFields
+	if err := json.Unmarshal(b, &f); err != nil || f.Version != identityVersion {
+		return nvr.Identity{}, fmt.Errorf("read the identity of a camera: %w", nvr.ErrCorrupt)
+	}
+	return f.Identity, nil
+}
+
 // SaveCamera inserts or replaces a camera with its streams.
 func (c *Config) SaveCamera(ctx context.Context, cam nvr.Camera) error {
 	motion, err := json.Marshal(motionFields{Version: motionVersion, MotionSettings: cam.Motion})
+	var identity []byte
+	if err == nil {
+		identity, err = json.Marshal(identityFields{Version: identityVersion, Identity: cam.Identity})
+	}
 	if err != nil {
 		return fmt.Errorf("save a camera: %w: %w", nvr.ErrInvalid, err)
 	}
-	sealed, err := c.seal("camera.sealed", cam.ID[:], []byte(cam.Name), []byte(cam.User), []byte(cam.Password.Reveal()), motion)
+	sealed, err := c.seal("camera.sealed", cam.ID[:], []byte(cam.Name), []byte(cam.User), []byte(cam.Password.Reveal()), motion, identity)
 	if err != nil {
 		return fmt.Errorf("save a camera: %w", err)
 	}
@@ -137,6 +163,9 @@ func (c *Config) RemoveCamera(ctx context.Context, camera nvr.CameraID) error {
 			return nil, err
 		}
 		var sealed []byte
+		if _, err := tx.ExecContext(ctx, `DELETE FROM privacy WHERE camera = ?`, camera[:]); err != nil {
+			return nil, err
+		}
 		err = tx.QueryRowContext(ctx, `DELETE FROM camera WHERE id = ? RETURNING sealed`, camera[:]).Scan(bytesOf{&sealed})
 		return append(gone, sealed), err
 	})

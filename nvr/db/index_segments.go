@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"lares/nvr"
@@ -70,7 +71,8 @@ func (x *Index) Range(ctx context.Context, stream nvr.StreamID, from, to time.Ti
 
 // Spans returns where there is footage of a stream that overlaps [from, to), in
 // order: segments that are at most tolerance apart are one span. It costs far
-// less than Range.
+// less than Range. Of a long stretch only the quarters of an hour that are not
+// full are read segment by segment.
 func (x *Index) Spans(ctx context.Context, stream nvr.StreamID, from, to time.Time, tolerance time.Duration) ([]nvr.Span, error) {
 	if !from.Before(to) {
 		return nil, nil
@@ -84,10 +86,58 @@ func (x *Index) Spans(ctx context.Context, stream nvr.StreamID, from, to time.Ti
 		if err != nil {
 			return err
 		}
-		spans, err = mergeSpans(ctx, tx, tolerance, num, from.UnixMilli(), longest, ceilMS(to))
-		return err
+		var full []nvr.Span
+		if to.Sub(from) > fineDensity {
+			if full, err = fullQuarters(ctx, tx, num, nvr.Span{From: from, To: to}, tolerance); err != nil {
+				return err
+			}
+		}
+		at := from
+		for _, f := range append(full, nvr.Span{From: to, To: to}) {
+			found, err := mergeSpans(ctx, tx, tolerance, num, at.UnixMilli(), longest, ceilMS(f.From))
+			if err != nil {
+				return err
+			}
+			for _, s := range append(found, f) {
+				spans = joinSpan(spans, s, tolerance)
+			}
+			at = f.To
+		}
+		return nil
 	})
 	return spans, err
+}
+
+// joinSpan adds a span that begins no earlier than those before it, unless it is empty.
+func joinSpan(spans []nvr.Span, s nvr.Span, tolerance time.Duration) []nvr.Span {
+	n := len(spans)
+	switch {
+	case s.From.Equal(s.To):
+	case n == 0 || s.From.Sub(spans[n-1].To) > tolerance:
+		spans = append(spans, s)
+	case s.To.After(spans[n-1].To):
+		spans[n-1].To = s.To
+	}
+	return spans
+}
+
+// fullQuarters returns the runs of at least an hour within a span of which
+// no more than tolerance is missing in any quarter. One with more footage than
+// time, which a clock that was set back makes, is not taken for full.
+func fullQuarters(ctx context.Context, tx *sql.Tx, stream int64, in nvr.Span, tolerance time.Duration) ([]nvr.Span, error) {
+	fill := func(scan scan, quarter *int64) error { return scan(quarter) }
+	quarters, err := list(ctx, tx, fill, `SELECT quarter FROM quarter WHERE stream = ?1 AND quarter >= ?2 AND quarter < ?3
+		AND ms BETWEEN ?4 - ?5 AND ?4 + ?5 ORDER BY quarter`,
+		stream, floorDiv(in.From.UnixMilli()+quarterMS-1, quarterMS), floorDiv(in.To.UnixMilli(), quarterMS), quarterMS, tolerance.Milliseconds())
+	if err != nil {
+		return nil, err
+	}
+	var runs []nvr.Span
+	for _, q := range quarters {
+		start := time.UnixMilli(q * quarterMS).UTC()
+		runs = joinSpan(runs, nvr.Span{From: start, To: start.Add(quarterMS * time.Millisecond)}, 0)
+	}
+	return slices.DeleteFunc(runs, func(s nvr.Span) bool { return s.To.Sub(s.From) < time.Hour }), nil
 }
 
 // mergeSpans reads two numbers a row: a month of one stream is 43 200 rows. The

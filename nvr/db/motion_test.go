@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -142,6 +143,54 @@ func TestSpansAreThoseOfTheRows(t *testing.T) {
 			spans = append(spans, nvr.Span{From: s.Start, To: s.End()})
 		}
 		want(t, "spans", spans)(x.Spans(ctx, h.stream, from, to, tolerance))
+	}
+}
+
+// A month that is read by the quarter says the same as its days, which are read
+// by the segment.
+func TestSpansOfAMonthAreThoseOfItsDays(t *testing.T) {
+	ctx, x, h := context.Background(), newIndex(t), newHouse()
+	rng := rand.New(rand.NewPCG(3, 4))
+	start := noon.Add(7 * time.Minute)
+	var all []nvr.Segment
+	for i, next := 0, start; next.Before(start.AddDate(0, 0, 30)); i++ {
+		s := h.segment(next, uint64(i))
+		s.Duration = time.Duration(50_000+rng.IntN(20_000)) * time.Millisecond
+		all = append(all, s)
+		next = s.End()
+		if rng.IntN(400) == 0 {
+			next = next.Add(time.Duration(rng.IntN(7200)) * time.Second)
+		}
+	}
+	must(t, x.Add(ctx, all...))
+	const tolerance = time.Second
+	cut := func(spans []nvr.Span, from, to time.Time, into []nvr.Span) []nvr.Span {
+		for _, s := range spans {
+			if s.From.Before(from) {
+				s.From = from
+			}
+			if s.To.After(to) {
+				s.To = to
+			}
+			if n := len(into); n > 0 && s.From.Sub(into[n-1].To) <= tolerance {
+				into[n-1].To = s.To
+			} else {
+				into = append(into, s)
+			}
+		}
+		return into
+	}
+	from, to := start.Add(-time.Hour), start.AddDate(0, 0, 31)
+	var days []nvr.Span
+	for day := from; day.Before(to); day = day.AddDate(0, 0, 1) {
+		spans, err := x.Spans(ctx, h.stream, day, day.AddDate(0, 0, 1), tolerance)
+		must(t, err)
+		days = cut(spans, day, day.AddDate(0, 0, 1), days)
+	}
+	month, err := x.Spans(ctx, h.stream, from, to, tolerance)
+	must(t, err)
+	if len(days) < 50 || !slices.Equal(cut(month, from, to, nil), days) {
+		t.Errorf("%d spans in the month, %d in its days", len(month), len(days))
 	}
 }
 

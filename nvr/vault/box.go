@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
@@ -28,7 +29,10 @@ const (
 
 // boxKeys returns the cipher's key and the commitment, both 32 bytes.
 func boxKeys(key, nonce []byte, purpose, context string) (enc, commit []byte, err error) {
-	out, err := hkdf.Key(sha256.New, key, nonce, purpose+"\x00"+context, chacha20poly1305.KeySize+commitSize)
+	var out []byte
+	Secretly(func() {
+		out, err = hkdf.Key(sha256.New, key, nonce, purpose+"\x00"+context, chacha20poly1305.KeySize+commitSize)
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("derive box key: %w", err)
 	}
@@ -47,7 +51,8 @@ func sealBox(key []byte, purpose, context string, plaintext []byte) ([]byte, err
 		return nil, err
 	}
 	defer clear(enc)
-	aead, err := chacha20poly1305.NewX(enc)
+	var aead cipher.AEAD
+	Secretly(func() { aead, err = chacha20poly1305.NewX(enc) })
 	if err != nil {
 		return nil, fmt.Errorf("set up cipher: %w", err)
 	}
@@ -68,11 +73,13 @@ func openBox(key []byte, purpose, context string, box []byte) ([]byte, error) {
 	if subtle.ConstantTimeCompare(commit, rest[:commitSize]) != 1 {
 		return nil, ErrOpen
 	}
-	aead, err := chacha20poly1305.NewX(enc)
-	if err != nil {
-		return nil, fmt.Errorf("set up cipher: %w", err)
-	}
-	plain, err := aead.Open(nil, nonce, rest[commitSize:], nil)
+	var plain []byte
+	Secretly(func() {
+		var aead cipher.AEAD
+		if aead, err = chacha20poly1305.NewX(enc); err == nil {
+			plain, err = aead.Open(nil, nonce, rest[commitSize:], nil)
+		}
+	})
 	if err != nil {
 		return nil, ErrOpen
 	}

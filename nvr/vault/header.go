@@ -79,6 +79,17 @@ const (
 	ChaCha20Poly1305 Suite = 2
 )
 
+// String names the cipher; for AutoSuite the one that it chooses here.
+func (s Suite) String() string {
+	if s == AutoSuite {
+		s = fastSuite()
+	}
+	if s == AES256GCM {
+		return "AES-256-GCM"
+	}
+	return "ChaCha20-Poly1305"
+}
+
 // fastSuite returns AES where the CPU does it in hardware: without, Go's AES is
 // several times slower than its ChaCha20.
 func fastSuite() Suite {

@@ -29,7 +29,9 @@ type KeyPair struct {
 
 // NewKeyPair returns a fresh key pair.
 func NewKeyPair() (*KeyPair, error) {
-	private, err := hpke.MLKEM768X25519().GenerateKey()
+	var private hpke.PrivateKey
+	var err error
+	Secretly(func() { private, err = hpke.MLKEM768X25519().GenerateKey() })
 	if err != nil {
 		return nil, fmt.Errorf("make key pair: %w", err)
 	}
@@ -42,7 +44,9 @@ func KeyPairFromSeed(seed []byte) (*KeyPair, error) {
 	if len(seed) != SeedSize {
 		return nil, fmt.Errorf("seed of %d bytes: %w", len(seed), ErrFormat)
 	}
-	private, err := hpke.MLKEM768X25519().NewPrivateKey(seed)
+	var private hpke.PrivateKey
+	var err error
+	Secretly(func() { private, err = hpke.MLKEM768X25519().NewPrivateKey(seed) })
 	if err != nil {
 		return nil, fmt.Errorf("expand seed: %w", err)
 	}
@@ -79,15 +83,17 @@ func (k *KeyPair) Open(info, sealed []byte) ([]byte, error) {
 	if k.private == nil {
 		return nil, fmt.Errorf("key was wiped: %w", ErrOpen)
 	}
-	plain, err := hpke.Open(k.private, hpke.HKDFSHA256(), hpke.AES256GCM(), info, sealed[1:])
+	var plain []byte
+	var err error
+	Secretly(func() { plain, err = hpke.Open(k.private, hpke.HKDFSHA256(), hpke.AES256GCM(), info, sealed[1:]) })
 	if err != nil {
 		return nil, ErrOpen
 	}
 	return plain, nil
 }
 
-// Wipe clears the seed and drops the private key. What the runtime's own
-// crypto expanded from the seed goes with the next garbage collection.
+// Wipe clears the seed and drops the private key. What the runtime's own crypto
+// expanded from the seed goes with the next garbage collection: see Secretly.
 func (k *KeyPair) Wipe() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -110,7 +116,8 @@ func Seal(public, info, plaintext []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read public key: %w", ErrFormat)
 	}
-	sealed, err := hpke.Seal(pk, hpke.HKDFSHA256(), hpke.AES256GCM(), info, plaintext)
+	var sealed []byte
+	Secretly(func() { sealed, err = hpke.Seal(pk, hpke.HKDFSHA256(), hpke.AES256GCM(), info, plaintext) })
 	if err != nil {
 		return nil, fmt.Errorf("seal to public key: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // MachineKeySize is the size of a machine key in bytes.
@@ -133,6 +134,9 @@ func (m *MachineKey) Open(context string, sealed []byte) ([]byte, error) {
 	}
 	return plain, nil
 }
+
+// Bytes returns a copy of the key, for a backup. The caller clears it.
+func (m *MachineKey) Bytes() []byte { return slices.Clone(m.key[:]) }
 
 // Wipe clears the key. It must not be used afterwards.
 func (m *MachineKey) Wipe() { clear(m.key[:]) }

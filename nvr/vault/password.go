@@ -84,7 +84,8 @@ func DeriveKey(password string, salt []byte, p KDFParams) ([32]byte, error) {
 	if len(salt) < minSalt {
 		return [32]byte{}, fmt.Errorf("salt of %d bytes: %w", len(salt), ErrFormat)
 	}
-	out := argon2.IDKey([]byte(password), salt, uint32(p.Time), p.MemoryKiB, p.Threads, 32)
+	var out []byte
+	Secretly(func() { out = argon2.IDKey([]byte(password), salt, uint32(p.Time), p.MemoryKiB, p.Threads, 32) })
 	defer clear(out)
 	return [32]byte(out), nil
 }

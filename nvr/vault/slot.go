@@ -86,7 +86,9 @@ type sealer struct {
 
 // subkey derives a 32-byte key of a segment for one purpose.
 func subkey(key []byte, purpose string) ([]byte, error) {
-	sub, err := hkdf.Key(sha256.New, key, nil, "lares/segment/v1/"+purpose, 32)
+	var sub []byte
+	var err error
+	Secretly(func() { sub, err = hkdf.Key(sha256.New, key, nil, "lares/segment/v1/"+purpose, 32) })
 	if err != nil {
 		return nil, fmt.Errorf("derive %s key: %w", purpose, err)
 	}
@@ -101,21 +103,25 @@ func newSealer(suite Suite, key []byte, hash [sha256.Size]byte) (*sealer, error)
 	}
 	defer clear(sub)
 	s := &sealer{hash: hash}
-	switch suite {
-	case AES256GCM:
-		var block cipher.Block
-		if block, err = aes.NewCipher(sub); err == nil {
-			s.aead, err = cipher.NewGCM(block)
-		}
-	case ChaCha20Poly1305:
-		s.aead, err = chacha20poly1305.New(sub)
-	default:
-		err = ErrFormat
-	}
+	Secretly(func() { s.aead, err = newAEAD(suite, sub) })
 	if err != nil {
 		return nil, fmt.Errorf("set up cipher: %w", err)
 	}
 	return s, nil
+}
+
+func newAEAD(suite Suite, key []byte) (cipher.AEAD, error) {
+	switch suite {
+	case AES256GCM:
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, err
+		}
+		return cipher.NewGCM(block)
+	case ChaCha20Poly1305:
+		return chacha20poly1305.New(key)
+	}
+	return nil, ErrFormat
 }
 
 // bind sets nonce and associated data from the clear part of a block.
