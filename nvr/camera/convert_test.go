@@ -105,7 +105,7 @@ func TestSoundOfEachKindIsConverted(t *testing.T) {
 			camera.Audio = true
 			fake := &transcoder{}
 			r := superviseSound(t, camera, fake.each)
-			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 			defer reader.Close()
 			video, sound := pictures(t, reader, 75) // three seconds, one and a half rounds of the clip
 			same(t, video, sim.Sent(nvr.Main))
@@ -154,7 +154,7 @@ func TestSoundThatCannotBeConvertedIsLeftOutUntilTheNextConnection(t *testing.T)
 	c.Audio = true
 	fake := &transcoder{fails: errBusy}
 	r := superviseSound(t, c, fake.each)
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	video, sound := pictures(t, reader, 20)
 	if len(sound) > 0 || video[0].Params.Audio != nvr.NoCodec {
@@ -183,7 +183,7 @@ func TestPicturesGoOnWhileSoundCannotBeConverted(t *testing.T) {
 	c.Audio = true
 	fake := &transcoder{}
 	r := superviseSound(t, c, fake.each)
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	video, sound := pictures(t, reader, 25)
 	if len(sound) == 0 {
@@ -212,7 +212,7 @@ func TestOnlyCamerasWithSoundOnAreConverted(t *testing.T) {
 		return nil
 	}
 	r := superviseSound(t, describe(sim, nvr.Main), none)
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	video, sound := pictures(t, reader, 20)
 	if len(sound) > 0 || video[0].Params.Audio != nvr.NoCodec || len(r.Status()[0].Notes) > 0 {
@@ -226,7 +226,7 @@ func TestWithoutATranscoderSoundIsNamed(t *testing.T) {
 	c := describe(sim, nvr.Main)
 	c.Audio = true
 	r := supervise(t, c)
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	if _, sound := pictures(t, reader, 10); len(sound) > 0 {
 		t.Error("there is sound")
@@ -257,7 +257,7 @@ func TestProbeDoesNotComplainOfSoundThatWillBeConverted(t *testing.T) {
 func begun(t *testing.T, fake *transcoder) (*converter, *Feed, *nvr.Reader) {
 	t.Helper()
 	feed := NewFeed(nvr.NewStream(nvr.NewID[nvr.Stream](), nvr.StreamConfig{}))
-	reader := feed.Stream().NewReader(nvr.ReaderOptions{})
+	reader := feed.Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	t.Cleanup(reader.Close)
 	beginRun(t, feed, reader)
 	c := newConverter(fake, feed, systemClock())

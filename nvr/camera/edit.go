@@ -14,7 +14,8 @@ import (
 
 // Add stores a new camera and begins to pull it. Ids and the time are given
 // here, whatever c says. The error, which wraps nvr.ErrInvalid where c is at
-// fault, says in plain words what to change.
+// fault, says in plain words what to change; nvr.ErrPrivate: one with this address
+// is private.
 func (f *Fleet) Add(ctx context.Context, c nvr.Camera) (nvr.Camera, error) {
 	f.edit.Lock()
 	defer f.edit.Unlock()
@@ -30,12 +31,15 @@ func (f *Fleet) Add(ctx context.Context, c nvr.Camera) (nvr.Camera, error) {
 	if err != nil {
 		return nvr.Camera{}, err
 	}
+	if !f.Private(nvr.CameraID{}).On { // else the new one is private as well
+		if err := f.besidePrivate(c); err != nil {
+			return nvr.Camera{}, err
+		}
+	}
 	if err := f.cfg.Store.SaveCamera(ctx, c); err != nil {
 		return nvr.Camera{}, fmt.Errorf("store camera: %w", err)
 	}
-	f.mu.Lock()
-	f.entries[c.ID] = f.newEntry(c)
-	f.mu.Unlock()
+	f.change(ctx, func() { f.entries[c.ID] = f.newEntry(c) }) // the house may be private
 	f.wake()
 	f.changed(c.ID)
 	return c, nil
@@ -80,11 +84,9 @@ func (f *Fleet) Update(ctx context.Context, c nvr.Camera) (nvr.Camera, error) {
 		return nvr.Camera{}, fmt.Errorf("store camera: %w", err)
 	}
 	if sameConnection(old, c) {
-		f.mu.Lock()
-		f.entries[c.ID].camera = c
-		f.mu.Unlock()
+		f.change(ctx, func() { f.entries[c.ID].camera = c }) // the plan may mean it now, or no longer
 	} else {
-		f.replace(c)
+		f.replace(ctx, c)
 	}
 	f.changed(c.ID)
 	return c, nil
@@ -101,7 +103,7 @@ func sameConnection(a, b nvr.Camera) bool {
 
 // replace puts new settings in place: the old supervisor ends first, because
 // feeds belong to one supervisor at a time.
-func (f *Fleet) replace(c nvr.Camera) {
+func (f *Fleet) replace(ctx context.Context, c nvr.Camera) {
 	e := f.hold(c.ID)
 	fresh := f.newEntry(c)
 	var gone []*Feed
@@ -116,9 +118,12 @@ func (f *Fleet) replace(c nvr.Camera) {
 			feed.down(time.Now(), nvr.CameraSwitchedOff, "")
 		}
 	}
-	f.mu.Lock()
-	f.entries[c.ID] = fresh
-	f.mu.Unlock()
+	f.change(ctx, func() {
+		if fresh.private = e.private; e.blind {
+			fresh.shut(time.Now())
+		}
+		f.entries[c.ID] = fresh
+	})
 	forget(gone)
 	f.wake()
 }
@@ -158,6 +163,7 @@ func (f *Fleet) Remove(ctx context.Context, id nvr.CameraID) error {
 	e := f.hold(id)
 	f.mu.Lock()
 	delete(f.entries, id)
+	f.privacy.forget(id)
 	f.mu.Unlock()
 	forget(e.feeds)
 	f.changed(id)

@@ -14,6 +14,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
 
 	"lares/nvr"
+	"lares/nvr/egress"
 )
 
 var (
@@ -81,6 +82,9 @@ func explainError(err error, c circumstances) failure {
 	case errors.Is(err, errPinned):
 		return refused("The camera shows another certificate than before. If you reset or replaced it, " +
 			"remove it and add it again; if not, another device pretends to be it.")
+	case errors.Is(err, egress.ErrOutside):
+		return failure{cause: nvr.CameraOffline, wait: time.Minute, detail: "This address is outside of your house, and Lares connects to nothing there. " +
+			"Give the camera an address of your home network."}
 	case errors.Is(err, errRedirected), errors.Is(err, errForeignHost):
 		return refused("The camera points to another device. Enter that device's address if you trust it.")
 	case errors.As(err, &codec) && codec.codec == "":

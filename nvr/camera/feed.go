@@ -25,7 +25,9 @@ type Feed struct {
 	audio   audioState
 	health  health
 	notes   []string
-	silent  bool // sound that belongs there is missing
+	silent  bool      // sound that belongs there is missing
+	private bool      // takes nothing
+	lifted  time.Time // when privacy mode was, until the first picture after it
 }
 
 // audioState is the order of the sound within a run.
@@ -46,6 +48,9 @@ func (f *Feed) Stream() *nvr.Stream { return f.stream }
 func (f *Feed) down(now time.Time, cause nvr.Cause, detail string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.private {
+		return // nobody asks the camera
+	}
 	f.endRunLocked(now, cause, detail)
 	f.health.reset()
 	f.stream.SetDown(nvr.Break{Since: f.pending.Since, Cause: cause, Detail: detail})
@@ -61,6 +66,36 @@ func (f *Feed) endRunLocked(now time.Time, cause nvr.Cause, detail string) {
 		f.pending = &nvr.Break{Since: f.pending.Since, Cause: cause, Detail: detail}
 	}
 	f.inRun = false
+}
+
+// shut ends the run for privacy mode: what was seen is forgotten, and what still
+// comes is dropped.
+func (f *Feed) shut(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.private {
+		return
+	}
+	f.private = true
+	f.endRunLocked(now, nvr.Privacy, "")
+	f.health.reset()
+	f.stream.Shut(nvr.Break{Since: now, Cause: nvr.Privacy})
+}
+
+// open ends privacy mode. Until something is known of the camera the stream says
+// that it was private.
+func (f *Feed) open(now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.private, f.lifted = false, now
+	f.stream.Reopen()
+}
+
+// liftedAt returns when privacy mode was lifted, zero if there was a picture since.
+func (f *Feed) liftedAt() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lifted
 }
 
 // stepped ends the run because the time line broke while pictures kept coming.
@@ -85,10 +120,13 @@ func (f *Feed) running() (run uint64, ok bool) {
 func (f *Feed) publishVideo(frame *nvr.Frame, params *nvr.Params, mono time.Duration) (began bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.private {
+		return false
+	}
 	if !f.inRun {
 		f.run++
 		frame.Break, f.pending = f.pending, nil
-		f.inRun, began = true, true
+		f.inRun, began, f.lifted = true, true, time.Time{}
 		f.audio = audioState{}
 	} else if frame.DTS <= f.lastDTS {
 		frame.DTS = f.lastDTS + 1

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lares/nvr"
+	"lares/nvr/egress"
 )
 
 const (
@@ -36,6 +37,15 @@ type FleetConfig struct {
 	// one of its own. It is asked for cameras that record sound only. May be nil
 	// and may return nil: then only AAC is recorded.
 	Transcoder func(camera nvr.CameraID, q nvr.Quality) Transcoder
+	// House says what is dialled; nil is the narrowest rule.
+	House *egress.Guard
+	// Privacy keeps privacy mode over a restart. Without it nothing is kept.
+	Privacy PrivacyStore
+	// Record enters a change of privacy mode in the record of who looked. Error:
+	// nvr.ErrLogUnavailable. May be nil.
+	Record func(ctx context.Context, c nvr.PrivacyChange) error
+	// Zone is where the clocks of the plan of privacy mode are; time.Local if nil.
+	Zone *time.Location
 }
 
 // Fleet holds all cameras of the house and pulls those that are switched on
@@ -44,6 +54,14 @@ type Fleet struct {
 	cfg  FleetConfig
 	kick chan struct{} // says that Run should look at the entries again
 	pins chan pinNews
+	// clock tells when privacy mode ends.
+	clock sourceClock
+
+	// keeping is held while privacy mode is stored, so that what is stored last
+	// is what is so. It is taken before mu.
+	keeping sync.Mutex
+	// planning is held while the plan of the week is changed, before mu as well.
+	planning sync.Mutex
 
 	// edit is held while the cameras of the house are changed, so that what is
 	// stored and what is pulled stay the same. It is taken before mu.
@@ -52,6 +70,9 @@ type Fleet struct {
 	mu      sync.Mutex
 	loaded  bool
 	entries map[nvr.CameraID]*entry
+	privacy privacy
+	// unkept says of what privacy mode is not stored as it is, and when to try again.
+	unkept map[nvr.CameraID]time.Duration
 }
 
 // entry is a camera with what pulls it.
@@ -60,6 +81,10 @@ type entry struct {
 	feeds  []*Feed // in the order of camera.Streams
 	task   *task   // nil: not pulled
 	held   bool    // is being changed: not to be started
+
+	private bool     // is to be blind
+	blind   bool     // its feeds are shut
+	refused *failure // what the camera said before it became private
 }
 
 // task is a running supervisor.
@@ -87,7 +112,8 @@ type pinNews struct {
 func NewFleet(cfg FleetConfig) *Fleet {
 	return &Fleet{
 		cfg: cfg, kick: make(chan struct{}, 1), pins: make(chan pinNews, 2*maxCameras),
-		entries: make(map[nvr.CameraID]*entry),
+		entries: make(map[nvr.CameraID]*entry), clock: systemClock(),
+		privacy: newPrivacy(cfg.Zone), unkept: make(map[nvr.CameraID]time.Duration),
 	}
 }
 
@@ -108,12 +134,15 @@ func (f *Fleet) loadLocked(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("load cameras: %w", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, c := range cameras {
-		f.entries[c.ID] = f.newEntry(c)
+	if err := f.loadPrivacy(ctx); err != nil {
+		return err
 	}
-	f.loaded = true
+	f.change(ctx, func() {
+		for _, c := range cameras {
+			f.entries[c.ID] = f.newEntry(c)
+		}
+		f.loaded = true
+	})
 	return nil
 }
 
@@ -144,12 +173,16 @@ func (f *Fleet) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
+	tick := time.NewTicker(privacyTick)
+	defer tick.Stop()
 	for {
 		f.startMissing(ctx, &wg)
 		select {
 		case <-f.kick:
 		case news := <-f.pins:
 			f.savePin(ctx, news)
+		case <-tick.C:
+			f.change(ctx, func() {})
 		case <-ctx.Done():
 			wg.Wait()
 			f.closeStreams()
@@ -163,7 +196,13 @@ func (f *Fleet) startMissing(ctx context.Context, wg *sync.WaitGroup) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range f.entries {
-		if e.task != nil || e.held || e.camera.Disabled {
+		if e.task != nil || e.held || e.private {
+			continue
+		}
+		if e.blind {
+			e.open()
+		}
+		if e.camera.Disabled {
 			continue
 		}
 		id := e.camera.ID
@@ -174,7 +213,7 @@ func (f *Fleet) startMissing(ctx context.Context, wg *sync.WaitGroup) {
 		}
 		t := &task{cancel: cancel, done: make(chan struct{})}
 		t.supervisor = NewSupervisor(SupervisorConfig{
-			Camera: e.camera, Feeds: e.feeds, Bus: f.cfg.Bus, Log: f.cfg.Log, Transcoder: transcoder,
+			Camera: e.camera, Feeds: e.feeds, Bus: f.cfg.Bus, Log: f.cfg.Log, Transcoder: transcoder, House: f.cfg.House,
 			OnPin: func(stream nvr.StreamID, pin []byte) {
 				select {
 				case f.pins <- pinNews{id, stream, pin}:
@@ -182,9 +221,11 @@ func (f *Fleet) startMissing(ctx context.Context, wg *sync.WaitGroup) {
 				}
 			},
 		})
+		t.supervisor.refused = e.refused
 		e.task = t
 		wg.Go(func() {
 			defer close(t.done)
+			defer f.ended(e, t)
 			if err := t.supervisor.Run(ctx); err != nil {
 				f.cfg.Log.LogAttrs(ctx, slog.LevelError, "camera cannot be pulled",
 					slog.String("camera", id.String()), slog.String("error", err.Error()))

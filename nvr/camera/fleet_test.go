@@ -77,7 +77,7 @@ func runFleet(t *testing.T, f *Fleet) (stop func()) {
 
 func follow(t *testing.T, f *Fleet, id nvr.StreamID) *nvr.Reader {
 	t.Helper()
-	r := f.Stream(id).NewReader(nvr.ReaderOptions{})
+	r := f.Stream(id).NewReader(nvr.ReaderOptions{Hold: true})
 	t.Cleanup(r.Close)
 	return r
 }

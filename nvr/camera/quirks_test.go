@@ -31,7 +31,7 @@ func TestMisbehavingCamerasLoseNoPicture(t *testing.T) {
 				sim := simulate(t, camsim.Config{Main: clip(t, file), Speed: 12})
 				sim.Misbehave(bad)
 				r := supervise(t, describe(sim, nvr.Main))
-				reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+				reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 				defer reader.Close()
 				before := time.Now()
 				got, _ := pictures(t, reader, 150)
@@ -53,7 +53,7 @@ func TestDroppedConnectionBeginsARunWithItsCause(t *testing.T) {
 	r := supervise(t, describe(sim, nvr.Main))
 	news := r.bus.Subscribe()
 	defer news.Close()
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	first, _ := pictures(t, reader, 10)
 	last := first[len(first)-1]
@@ -97,7 +97,7 @@ func TestFrozenCameraIsABreak(t *testing.T) {
 	t.Parallel()
 	sim := simulate(t, camsim.Config{Main: clip(t, "plain.mp4"), Speed: 4})
 	r := supervise(t, describe(sim, nvr.Main), impatient)
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	first, _ := pictures(t, reader, 3)
 	sim.Misbehave(camsim.Misbehaviour{Frozen: true})
@@ -122,7 +122,7 @@ func TestJumpOfTheCameraClockBeginsARunAndLosesNoPicture(t *testing.T) {
 			t.Parallel()
 			sim := simulate(t, camsim.Config{Main: clip(t, "bframes_aac.mp4"), Speed: 4})
 			r := supervise(t, describe(sim, nvr.Main))
-			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 			defer reader.Close()
 			got, _ := pictures(t, reader, 30)
 			sim.JumpClock(jump)
@@ -180,7 +180,7 @@ func TestStepOfTheWallClockBeginsARun(t *testing.T) {
 			return now
 		}
 	})
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	got, _ := pictures(t, reader, 5)
 	step <- -time.Hour
@@ -207,7 +207,7 @@ func TestChangedParameterSetsComeWithAKeyFrame(t *testing.T) {
 			t.Parallel()
 			sim := simulate(t, camsim.Config{Main: clip(t, files[0]), Speed: 4})
 			r := supervise(t, describe(sim, nvr.Main))
-			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 			defer reader.Close()
 			got, _ := pictures(t, reader, 10)
 			old := got[0].Params
@@ -239,7 +239,7 @@ func TestSoundGoesOnEvenly(t *testing.T) {
 			c := describe(sim, nvr.Main)
 			c.Audio = true
 			r := supervise(t, c)
-			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 			defer reader.Close()
 			video, sound := pictures(t, reader, 100) // more than one round of the clip
 			if len(sound) < 45 {
@@ -263,11 +263,11 @@ func TestSoundGoesOnEvenly(t *testing.T) {
 	}
 }
 
-func TestSoundStaysOutUnlessSwitchedOn(t *testing.T) {
+func TestR14SoundStaysOutUnlessSwitchedOn(t *testing.T) {
 	t.Parallel()
 	sim := simulate(t, camsim.Config{Main: clip(t, "bframes_aac.mp4")})
 	r := supervise(t, describe(sim, nvr.Main))
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	video, sound := pictures(t, reader, 30)
 	if len(sound) > 0 || video[0].Params.Audio != nvr.NoCodec {
@@ -289,7 +289,7 @@ func TestPasswordsAreGivenInEveryWay(t *testing.T) {
 			c := describe(sim, nvr.Main)
 			c.User, c.Password = "admin", password
 			r := supervise(t, c)
-			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 			defer reader.Close()
 			pictures(t, reader, 2)
 		})
@@ -336,7 +336,7 @@ func TestCertificateIsPinnedOnFirstUse(t *testing.T) {
 	c := describe(sim, nvr.Main)
 	c.User, c.Password = "u", "p"
 	r := supervise(t, c)
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	got, _ := pictures(t, reader, 2)
 	pin := <-r.pins
@@ -395,7 +395,7 @@ func TestStalledReaderCostsNobodyAPicture(t *testing.T) {
 	r := supervise(t, describe(sim, nvr.Main))
 	stalled := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer stalled.Close()
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	got, _ := pictures(t, reader, 1000)
 	same(t, got, sim.Sent(nvr.Main))

@@ -217,7 +217,7 @@ func TestAnswersOfRealCamerasLeadToPictures(t *testing.T) {
 			}
 			camera := nvr.Camera{ID: nvr.NewID[nvr.Camera](), Streams: []nvr.Source{{URL: s.start(t)}}}
 			r := supervise(t, camera)
-			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 			defer reader.Close()
 			got, _ := pictures(t, reader, 3)
 			if got[0].Params.Video != c.codec || !got[0].Key {
@@ -384,7 +384,7 @@ func TestDescriptionsOfRealCamerasPlayOrSayWhyNot(t *testing.T) {
 				}
 				return
 			}
-			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+			reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 			defer reader.Close()
 			got, _ := pictures(t, reader, 5)
 			p := got[0].Params
@@ -432,7 +432,7 @@ func TestRedirectOnTheCameraItselfIsFollowed(t *testing.T) {
 		base.Describe: "RTSP/1.0 302 Moved\r\nCSeq: 1\r\nLocation: " + target.start(t) + "\r\n\r\n",
 	}}
 	r := supervise(t, nvr.Camera{Streams: []nvr.Source{{URL: s.start(t)}}})
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	pictures(t, reader, 1)
 }
@@ -460,7 +460,7 @@ func TestCredentialsGoOnlyToServersThatAsk(t *testing.T) {
 	}}
 	camera := nvr.Camera{Streams: []nvr.Source{{URL: s.start(t)}}, User: "somebody", Password: "topsecret"}
 	r := supervise(t, camera)
-	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+	reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 	defer reader.Close()
 	pictures(t, reader, 1)
 	s.mu.Lock()

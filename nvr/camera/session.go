@@ -23,11 +23,15 @@ import (
 	"github.com/pion/rtp"
 
 	"lares/nvr"
+	"lares/nvr/egress"
 )
 
 const (
 	answerTimeout = 10 * time.Second
 	writeTimeout  = 4 * time.Second // so that a dead camera does not hold up the end
+	// partWithin is how long a camera may take to hear that it is left: privacy
+	// mode ends the connection within a second.
+	partWithin = 700 * time.Millisecond
 	// frozenAfter is how long a camera may send no picture.
 	frozenAfter = 10 * time.Second
 	// datagramBuffer is asked of the kernel for UDP: a key frame of 4K video.
@@ -46,6 +50,8 @@ type session struct {
 	// has answered behind it. All may be nil; none may wait.
 	ready, began func()
 	pinned       func(pin []byte)
+	// house says what is dialled; nil is the narrowest rule.
+	house *egress.Guard
 	// noSound leaves the sound out: the camera failed over it before.
 	noSound bool
 	// transcodes: sound that is not AAC is of use. convert turns it into AAC; nil
@@ -176,7 +182,7 @@ func (s *session) dial(ctx context.Context, network, address string) (net.Conn, 
 	if err != nil || !strings.EqualFold(host, s.answers.host) {
 		return nil, errForeignHost
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	conn, err := s.house.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +201,7 @@ func (s *session) hurry() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil {
-		_ = s.conn.SetDeadline(time.Now().Add(time.Second)) // fails if it is closed: then nothing waits
+		_ = s.conn.SetDeadline(time.Now().Add(partWithin)) // fails if it is closed: then nothing waits
 	}
 }
 

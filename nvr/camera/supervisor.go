@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lares/nvr"
+	"lares/nvr/egress"
 )
 
 // SupervisorConfig is what a supervisor needs.
@@ -25,6 +26,8 @@ type SupervisorConfig struct {
 	// Transcoder returns what turns the sound of a stream into AAC, if the camera
 	// records sound. May be nil, and may return nil: then only AAC is recorded.
 	Transcoder func(q nvr.Quality) Transcoder
+	// House says what is dialled; nil is the narrowest rule.
+	House *egress.Guard
 }
 
 // Supervisor keeps the streams of one camera coming.
@@ -174,7 +177,7 @@ func (s *Supervisor) attempt(ctx context.Context, source nvr.Source, feed *Feed)
 	}
 	convert := s.convert[source.Stream]
 	c := &session{
-		camera: s.cfg.Camera, source: s.pinned(source), feed: feed, clock: s.clock, patience: s.patience,
+		camera: s.cfg.Camera, source: s.pinned(source), feed: feed, clock: s.clock, house: s.cfg.House, patience: s.patience,
 		noSound: s.soundless(source.Stream), transcodes: convert != nil, convert: convert,
 		ready:  leave,
 		began:  func() { s.cameUp(source) },

@@ -16,7 +16,7 @@ func TestEveryPictureIsPublishedOnce(t *testing.T) {
 				c := describe(sim, nvr.Main)
 				c.Transport = transport
 				r := supervise(t, c)
-				reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{})
+				reader := r.feeds[0].Stream().NewReader(nvr.ReaderOptions{Hold: true})
 				defer reader.Close()
 				got, _ := pictures(t, reader, 120)
 				same(t, got, sim.Sent(nvr.Main))

@@ -25,6 +25,7 @@ type videoTrack struct {
 	timeline timeline
 	order    decodeOrder
 	heard    time.Duration // when the last access unit came
+	early    early
 }
 
 // accept publishes an access unit, or drops it while a key frame is awaited.
@@ -39,10 +40,11 @@ func (v *videoTrack) accept(u unit) {
 		v.takeSets(pic.sets)
 	}
 	_, running := v.feed.running()
-	if !running && (!pic.key || v.params == nil) {
+	held := v.early.holds()
+	if !running && !held && (!pic.key || v.params == nil) {
 		return
 	}
-	if !running {
+	if !running && !held {
 		v.timeline.anchored = false
 		v.order.reset(v.codec)
 	}
@@ -58,6 +60,18 @@ func (v *videoTrack) accept(u unit) {
 		DTS:  v.order.dts(pic, v.sets, m.ticks),
 		Data: pic.assemble(v.codec, v.sets, u.data),
 	}
+	if !running {
+		if lifted := v.feed.liftedAt(); !lifted.IsZero() {
+			for _, f := range v.early.hold(frame, now, lifted) {
+				v.publish(f, now)
+			}
+			return
+		}
+	}
+	v.publish(frame, now)
+}
+
+func (v *videoTrack) publish(frame *nvr.Frame, now instant) {
 	if v.feed.publishVideo(frame, v.params, now.mono) && v.began != nil {
 		v.began()
 	}

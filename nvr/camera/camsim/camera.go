@@ -223,6 +223,13 @@ func (c *Camera) Connections() int {
 	return c.opened
 }
 
+// Connected returns how many connections are open.
+func (c *Camera) Connected() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.conns)
+}
+
 // WrongPasswords returns how many wrong passwords the camera was offered.
 func (c *Camera) WrongPasswords() int {
 	c.mu.Lock()
