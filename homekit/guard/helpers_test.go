@@ -19,6 +19,7 @@ import (
 	"github.com/brutella/hap/service"
 
 	"lares/homekit/guard"
+	"lares/homekit/internal/haptest"
 )
 
 const code, dashed = "48151623", "481-51-623"
@@ -196,30 +197,30 @@ func waitFor(t *testing.T, addr string) {
 }
 
 // pairOwner pairs a controller and returns a verified connection of it.
-func (h *house) pairOwner(t *testing.T) (*controller, *wire) {
+func (h *house) pairOwner(t *testing.T) (*haptest.Controller, *haptest.Wire) {
 	t.Helper()
-	owner := newController(t, "owner")
-	w := dial(t, h.addr)
-	if err := w.pair(owner, dashed); err != nil {
+	owner := haptest.NewController(t, "owner")
+	w := haptest.Dial(t, h.addr)
+	if err := w.Pair(owner, dashed); err != nil {
 		t.Fatalf("pair: %v", err)
 	}
 	return owner, h.login(t, owner)
 }
 
 // login opens a verified connection.
-func (h *house) login(t *testing.T, c *controller) *wire {
+func (h *house) login(t *testing.T, c *haptest.Controller) *haptest.Wire {
 	t.Helper()
-	w := dial(t, h.addr)
-	if err := w.verify(c); err != nil {
+	w := haptest.Dial(t, h.addr)
+	if err := w.Verify(c); err != nil {
 		t.Fatalf("verify: %v", err)
 	}
 	return w
 }
 
 // subscribe asks for events.
-func (w *wire) subscribe(t *testing.T, c *characteristic.C) {
+func subscribe(t *testing.T, w *haptest.Wire, c *characteristic.C) {
 	t.Helper()
-	w.must(t, http.StatusNoContent, "PUT", "/characteristics", fmt.Sprintf(`{"characteristics":[{"aid":1,"iid":%d,"ev":true}]}`, c.Id))
+	w.Must(t, http.StatusNoContent, "PUT", "/characteristics", fmt.Sprintf(`{"characteristics":[{"aid":1,"iid":%d,"ev":true}]}`, c.Id))
 }
 
 // update changes values.

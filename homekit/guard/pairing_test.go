@@ -11,12 +11,13 @@ import (
 	"github.com/brutella/hap"
 
 	"lares/homekit/guard"
+	"lares/homekit/internal/haptest"
 )
 
 // code of a refusal, 0 for none.
 func codeOf(t *testing.T, err error) byte {
 	t.Helper()
-	var r refused
+	var r haptest.Refused
 	if err != nil && !errors.As(err, &r) {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func wantCode(t *testing.T, want byte, err error) {
 func TestPairingTakesTheCode(t *testing.T) {
 	h := start(t, nil)
 	_, w := h.pairOwner(t)
-	if body := w.must(t, 200, "GET", "/accessories", ""); len(body) < 500 {
+	if body := w.Must(t, 200, "GET", "/accessories", ""); len(body) < 500 {
 		t.Errorf("only %q", body)
 	}
 	if h.Guard == nil {
@@ -52,17 +53,17 @@ func TestPairingTakesTheCode(t *testing.T) {
 
 // Without M3 the library's key is all zero, which everybody can compute.
 func TestNobodyPairsWithoutTheProofOfTheCode(t *testing.T) {
-	for name, before := range map[string]func(*testing.T, *wire){
-		"no message":   func(*testing.T, *wire) {},
-		"M1 only":      func(t *testing.T, w *wire) { _, err := w.begin(); wantCode(t, 0, err) },
-		"a wrong code": func(t *testing.T, w *wire) { s, _ := w.begin(); wantCode(t, 2, w.prove(s, "000-00-000")) },
+	for name, before := range map[string]func(*testing.T, *haptest.Wire){
+		"no message":   func(*testing.T, *haptest.Wire) {},
+		"M1 only":      func(t *testing.T, w *haptest.Wire) { _, err := w.Begin(); wantCode(t, 0, err) },
+		"a wrong code": func(t *testing.T, w *haptest.Wire) { s, _ := w.Begin(); wantCode(t, 2, w.Prove(s, "000-00-000")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := start(t, nil)
-			thief := newController(t, "thief")
-			w := dial(t, h.addr)
+			thief := haptest.NewController(t, "thief")
+			w := haptest.Dial(t, h.addr)
 			before(t, w)
-			if err := w.exchangeWith(&setup{}, thief, make([]byte, 32)); err == nil {
+			if err := w.ExchangeWith(&haptest.Setup{}, thief, make([]byte, 32)); err == nil {
 				t.Error("M5 was accepted")
 			}
 			if pairings, err := h.store.KeysWithSuffix(".pairing"); err != nil || len(pairings) != 0 {
@@ -75,19 +76,19 @@ func TestNobodyPairsWithoutTheProofOfTheCode(t *testing.T) {
 func TestTenWrongCodesShutPairing(t *testing.T) {
 	h := start(t, nil)
 	for range guard.MaxWrongCodes {
-		w := dial(t, h.addr)
-		s, err := w.begin()
+		w := haptest.Dial(t, h.addr)
+		s, err := w.Begin()
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantCode(t, hap.TlvErrorAuthentication, w.prove(s, "000-00-001"))
+		wantCode(t, hap.TlvErrorAuthentication, w.Prove(s, "000-00-001"))
 		_ = w.Close()
 		if h.Guard != nil {
 			<-h.closed
 		}
 	}
-	owner := newController(t, "owner")
-	wantCode(t, hap.TlvErrorMaxTries, dial(t, h.addr).pair(owner, dashed))
+	owner := haptest.NewController(t, "owner")
+	wantCode(t, hap.TlvErrorMaxTries, haptest.Dial(t, h.addr).Pair(owner, dashed))
 	if got := h.Pairing(); got.Open || got.WrongCodes != guard.MaxWrongCodes {
 		t.Errorf("after wrong codes: %+v", got)
 	}
@@ -95,7 +96,7 @@ func TestTenWrongCodesShutPairing(t *testing.T) {
 		t.Errorf("said %q", got)
 	}
 	h.OpenPairing()
-	if err := dial(t, h.addr).pair(owner, dashed); err != nil {
+	if err := haptest.Dial(t, h.addr).Pair(owner, dashed); err != nil {
 		t.Errorf("after pairing was opened again: %v", err)
 	}
 }
@@ -108,50 +109,50 @@ func TestPairingNeedsAWindow(t *testing.T) {
 	if h.Guard == nil {
 		t.Fatal("the library has no window")
 	}
-	owner := newController(t, "owner")
+	owner := haptest.NewController(t, "owner")
 	h.ShutPairing()
-	wantCode(t, hap.TlvErrorUnavailable, dial(t, h.addr).pair(owner, dashed))
+	wantCode(t, hap.TlvErrorUnavailable, haptest.Dial(t, h.addr).Pair(owner, dashed))
 	h.OpenPairing()
-	w := dial(t, h.addr)
-	s, err := w.begin()
+	w := haptest.Dial(t, h.addr)
+	s, err := w.Begin()
 	wantCode(t, 0, err)
 	later.Store(int64(guard.PairingWindow))
-	wantCode(t, hap.TlvErrorUnavailable, w.prove(s, dashed))
+	wantCode(t, hap.TlvErrorUnavailable, w.Prove(s, dashed))
 	if got := h.Pairing(); got.Open {
 		t.Errorf("after the window: %+v", got)
 	}
 	h.OpenPairing()
-	if err := dial(t, h.addr).pair(owner, dashed); err != nil {
+	if err := haptest.Dial(t, h.addr).Pair(owner, dashed); err != nil {
 		t.Error(err)
 	}
 	h.OpenPairing()
-	wantCode(t, hap.TlvErrorUnavailable, dial(t, h.addr).pair(newController(t, "second"), dashed))
+	wantCode(t, hap.TlvErrorUnavailable, haptest.Dial(t, h.addr).Pair(haptest.NewController(t, "second"), dashed))
 }
 
 func TestIdlePairingGivesWay(t *testing.T) {
 	h := start(t, func(h *house) { h.SetPatience(time.Hour, 0) })
-	idle := dial(t, h.addr)
-	_, err := idle.begin()
+	idle := haptest.Dial(t, h.addr)
+	_, err := idle.Begin()
 	wantCode(t, 0, err)
-	if err := dial(t, h.addr).pair(newController(t, "owner"), dashed); err != nil {
+	if err := haptest.Dial(t, h.addr).Pair(haptest.NewController(t, "owner"), dashed); err != nil {
 		t.Errorf("while somebody had begun to pair: %v", err)
 	}
-	if _, err := idle.next(); !errors.Is(err, io.EOF) {
+	if _, err := idle.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("the idle one: %v", err)
 	}
 }
 
 func TestPairingInProgressIsNotDisturbed(t *testing.T) {
 	h := start(t, func(h *house) { h.SetPatience(time.Hour, time.Hour) })
-	first, owner := dial(t, h.addr), newController(t, "owner")
-	s, err := first.begin()
+	first, owner := haptest.Dial(t, h.addr), haptest.NewController(t, "owner")
+	s, err := first.Begin()
 	wantCode(t, 0, err)
-	_, err = dial(t, h.addr).begin()
+	_, err = haptest.Dial(t, h.addr).Begin()
 	wantCode(t, hap.TlvErrorBusy, err)
-	if err := first.prove(s, dashed); err != nil {
+	if err := first.Prove(s, dashed); err != nil {
 		t.Fatal(err)
 	}
-	if err := first.exchange(s, owner); err != nil {
+	if err := first.Exchange(s, owner); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -159,16 +160,16 @@ func TestPairingInProgressIsNotDisturbed(t *testing.T) {
 // The library takes any connection that said something for one that pairs.
 func TestStrangersDoNotBlockPairing(t *testing.T) {
 	h := start(t, nil)
-	_ = dial(t, h.addr).verify(newController(t, "stranger"))
-	if err := dial(t, h.addr).pair(newController(t, "owner"), dashed); err != nil {
+	_ = haptest.Dial(t, h.addr).Verify(haptest.NewController(t, "stranger"))
+	if err := haptest.Dial(t, h.addr).Pair(haptest.NewController(t, "owner"), dashed); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestSilentStrangersAreClosed(t *testing.T) {
 	h := start(t, func(h *house) { h.SetPatience(time.Millisecond, time.Hour) })
-	w := dial(t, h.addr)
-	if _, err := w.next(); !errors.Is(err, io.EOF) {
+	w := haptest.Dial(t, h.addr)
+	if _, err := w.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("a connection that said nothing: %v", err)
 	}
 }
@@ -178,7 +179,7 @@ func TestPairingThatCannotBeKeptFails(t *testing.T) {
 	h.store.mu.Lock()
 	h.store.full = true
 	h.store.mu.Unlock()
-	wantCode(t, hap.TlvErrorUnknown, dial(t, h.addr).pair(newController(t, "owner"), dashed))
+	wantCode(t, hap.TlvErrorUnknown, haptest.Dial(t, h.addr).Pair(haptest.NewController(t, "owner"), dashed))
 }
 
 func TestBrokenPairingMessagesAreRefused(t *testing.T) {
@@ -192,14 +193,14 @@ func TestBrokenPairingMessagesAreRefused(t *testing.T) {
 		"more than allowed": make([]byte, 5<<10),
 	} {
 		for _, path := range []string{"/pair-setup", "/pair-verify"} {
-			w := dial(t, h.addr)
-			a, err := w.do("POST", path, b)
+			w := haptest.Dial(t, h.addr)
+			a, err := w.Do("POST", path, b)
 			if err != nil {
 				t.Errorf("%s, %s: %v", path, name, err)
 				continue
 			}
-			if unpack(a.body)[7] == nil {
-				t.Errorf("%s, %s: status %d, %v", path, name, a.status, a.body)
+			if haptest.Unpack(a.Body)[7] == nil {
+				t.Errorf("%s, %s: status %d, %v", path, name, a.Status, a.Body)
 			}
 			_ = w.Close()
 		}
@@ -210,10 +211,10 @@ func TestBrokenPairingMessagesAreRefused(t *testing.T) {
 func TestShortProofOfAKnownControllerIsRefused(t *testing.T) {
 	h := start(t, nil)
 	h.pairOwner(t)
-	w := dial(t, h.addr)
-	if _, err := w.tell("/pair-verify", item{6, []byte{1}}, item{3, make([]byte, 32)}); codeOf(t, err) != 0 {
+	w := haptest.Dial(t, h.addr)
+	if _, err := w.Tell("/pair-verify", haptest.Item{Type: 6, Value: []byte{1}}, haptest.Item{Type: 3, Value: make([]byte, 32)}); codeOf(t, err) != 0 {
 		t.Fatal(err)
 	}
-	_, err := w.tell("/pair-verify", item{6, []byte{3}}, item{5, []byte{1, 2, 3}})
+	_, err := w.Tell("/pair-verify", haptest.Item{Type: 6, Value: []byte{3}}, haptest.Item{Type: 5, Value: []byte{1, 2, 3}})
 	wantCode(t, hap.TlvErrorInvalidRequest, err)
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 
 	"github.com/brutella/hap"
+
+	"lares/homekit/internal/tlv8"
 )
 
 const (
@@ -43,7 +45,7 @@ func (g *Guard) RemovePairing(name string) error {
 // admins only.
 func (g *Guard) pairings(c *conn, r *http.Request) *answer {
 	t, _, err := message(r)
-	if err != nil || t.number(tlvState) != hap.M1 {
+	if err != nil || t.Byte(tlvState) != hap.M1 {
 		return refusal(hap.M2, hap.TlvErrorUnknown)
 	}
 	g.pairing.mu.Lock()
@@ -52,8 +54,8 @@ func (g *Guard) pairings(c *conn, r *http.Request) *answer {
 	if err != nil || me.Permission != hap.PermissionAdmin {
 		return refusal(hap.M2, hap.TlvErrorAuthentication)
 	}
-	done := tlvAnswer(appendTLV(nil, tlvState, []byte{hap.M2}))
-	switch t.number(tlvMethod) {
+	done := tlvAnswer(tlv8.Append(nil, tlvState, []byte{hap.M2}))
+	switch t.Byte(tlvMethod) {
 	case hap.MethodListPairings:
 		g.writePairings(done)
 	case hap.MethodAddPairing:
@@ -78,19 +80,19 @@ func (g *Guard) writePairings(a *answer) {
 	var b []byte
 	for i, p := range g.lib.store.Pairings() {
 		if i > 0 {
-			b = appendTLV(b, tlvSeparator, nil)
+			b = tlv8.Append(b, tlvSeparator, nil)
 		}
-		b = appendTLV(b, tlvIdentifier, []byte(p.Name))
-		b = appendTLV(b, tlvPublicKey, p.PublicKey)
-		b = appendTLV(b, tlvPermission, []byte{p.Permission})
+		b = tlv8.Append(b, tlvIdentifier, []byte(p.Name))
+		b = tlv8.Append(b, tlvPublicKey, p.PublicKey)
+		b = tlv8.Append(b, tlvPermission, []byte{p.Permission})
 	}
 	a.body.Write(b)
 }
 
 // addLocked keeps a pairing, or gives one that is there other rights. It returns
 // an error code of HAP, 0 for none.
-func (g *Guard) addLocked(t tlv) byte {
-	p := hap.Pairing{Name: string(t[tlvIdentifier]), PublicKey: t[tlvPublicKey], Permission: t.number(tlvPermission)}
+func (g *Guard) addLocked(t tlv8.Message) byte {
+	p := hap.Pairing{Name: string(t[tlvIdentifier]), PublicKey: t[tlvPublicKey], Permission: t.Byte(tlvPermission)}
 	if p.Name == "" || len(p.Name) > maxIdentifier || len(p.PublicKey) != curveKey || p.Permission > hap.PermissionAdmin {
 		return hap.TlvErrorInvalidRequest
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lares/homekit/guard"
+	"lares/homekit/internal/haptest"
 )
 
 // One in twenty connections hangs when the library changes to encryption while
@@ -26,13 +27,13 @@ func TestFreshConnectionsNeverHang(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 50 {
-				w := dial(t, h.addr)
-				if err := w.verify(owner); err != nil {
+				w := haptest.Dial(t, h.addr)
+				if err := w.Verify(owner); err != nil {
 					t.Errorf("verify: %v", err)
 					return
 				}
-				if a, err := w.do("GET", "/characteristics?id="+iid(h.motion.C), nil); err != nil || a.status != 200 {
-					t.Errorf("first request: %v, status %d", err, a.status)
+				if a, err := w.Do("GET", "/characteristics?id="+iid(h.motion.C), nil); err != nil || a.Status != 200 {
+					t.Errorf("first request: %v, status %d", err, a.Status)
 					return
 				}
 				_ = w.Close()
@@ -47,8 +48,8 @@ func TestFreshConnectionsNeverHang(t *testing.T) {
 func TestEventsStayOutsideAnswers(t *testing.T) {
 	h := start(t, func(h *house) { h.SetCollect(0) })
 	_, w := h.pairOwner(t)
-	w.subscribe(t, h.motion.C)
-	w.subscribe(t, h.bell.C)
+	subscribe(t, w, h.motion.C)
+	subscribe(t, w, h.bell.C)
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -65,16 +66,16 @@ func TestEventsStayOutsideAnswers(t *testing.T) {
 	defer wg.Wait()
 	defer close(done)
 	for i := range 100 {
-		a, err := w.do("POST", "/resource", []byte(`{"resource-type":"image","image-width":640,"image-height":360}`))
+		a, err := w.Do("POST", "/resource", []byte(`{"resource-type":"image","image-width":640,"image-height":360}`))
 		if err != nil {
-			t.Fatalf("picture %d after %d events: %v", i, len(w.events), err)
+			t.Fatalf("picture %d after %d events: %v", i, len(w.Events), err)
 		}
-		if !bytes.Equal(a.body, h.picture) {
+		if !bytes.Equal(a.Body, h.picture) {
 			t.Fatalf("picture %d is damaged", i)
 		}
 	}
-	t.Logf("%d events between 100 pictures of %d bytes", len(w.events), len(h.picture))
-	if len(w.events) == 0 {
+	t.Logf("%d events between 100 pictures of %d bytes", len(w.Events), len(h.picture))
+	if len(w.Events) == 0 {
 		t.Error("no event came between the pictures")
 	}
 }
@@ -82,19 +83,19 @@ func TestEventsStayOutsideAnswers(t *testing.T) {
 func TestChangesAreCollectedAndADoorbellIsNot(t *testing.T) {
 	h := start(t, func(h *house) { h.SetCollect(time.Hour) })
 	_, w := h.pairOwner(t)
-	w.subscribe(t, h.motion.C)
-	w.subscribe(t, h.bell.C)
+	subscribe(t, w, h.motion.C)
+	subscribe(t, w, h.bell.C)
 	for i := range 11 {
 		h.update(func() { h.motion.SetValue(i%2 == 0) })
 	}
 	h.update(func() { _ = h.bell.SetValue(0) })
-	m, err := w.next()
+	m, err := w.Next()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := values(t, m.body)
-	if !m.event || len(got) != 2 || got[iid(h.motion.C)] != true || got[iid(h.bell.C)] != 0.0 {
-		t.Errorf("told %v (event: %v)", got, m.event)
+	got := haptest.Values(t, m.Body)
+	if !m.Event || len(got) != 2 || got[iid(h.motion.C)] != true || got[iid(h.bell.C)] != 0.0 {
+		t.Errorf("told %v (event: %v)", got, m.Event)
 	}
 }
 
@@ -102,17 +103,17 @@ func TestTheWriterOfAValueIsNotTold(t *testing.T) {
 	h := start(t, func(h *house) { h.SetCollect(0) })
 	owner, w := h.pairOwner(t)
 	other := h.login(t, owner)
-	w.subscribe(t, h.lock.C)
-	other.subscribe(t, h.lock.C)
-	w.must(t, 200, "PUT", "/prepare", `{"ttl":5000,"pid":7}`)
-	w.must(t, 204, "PUT", "/characteristics", fmt.Sprintf(`{"pid":7,"characteristics":[{"aid":1,"iid":%d,"value":true}]}`, h.lock.Id))
-	m, err := other.next()
-	if err != nil || !m.event || values(t, m.body)[iid(h.lock.C)] != true {
+	subscribe(t, w, h.lock.C)
+	subscribe(t, other, h.lock.C)
+	w.Must(t, 200, "PUT", "/prepare", `{"ttl":5000,"pid":7}`)
+	w.Must(t, 204, "PUT", "/characteristics", fmt.Sprintf(`{"pid":7,"characteristics":[{"aid":1,"iid":%d,"value":true}]}`, h.lock.Id))
+	m, err := other.Next()
+	if err != nil || !m.Event || haptest.Values(t, m.Body)[iid(h.lock.C)] != true {
 		t.Errorf("the other: %v %+v", err, m)
 	}
-	w.must(t, 200, "GET", "/characteristics?id="+iid(h.lock.C), "")
-	if len(w.events) != 0 {
-		t.Errorf("the writer was told: %s", w.events[0].body)
+	w.Must(t, 200, "GET", "/characteristics?id="+iid(h.lock.C), "")
+	if len(w.Events) != 0 {
+		t.Errorf("the writer was told: %s", w.Events[0].Body)
 	}
 }
 
@@ -120,7 +121,7 @@ func TestTheWriterOfAValueIsNotTold(t *testing.T) {
 func TestSubscriptionsEndWithTheConnection(t *testing.T) {
 	h := start(t, nil)
 	_, w := h.pairOwner(t)
-	w.subscribe(t, h.motion.C)
+	subscribe(t, w, h.motion.C)
 	remote := w.LocalAddr().String()
 	if !h.motion.HasEventsEnabled(remote) {
 		t.Fatal("not subscribed")
@@ -140,7 +141,7 @@ func TestSubscriptionsEndWithTheConnection(t *testing.T) {
 
 // padded is a request that is n bytes long.
 func padded(n int) []byte {
-	b := request("GET", "/accessories", nil)
+	b := haptest.Request("GET", "/accessories", nil)
 	pad := n - len(b) - len("X-Pad: \r\n")
 	return bytes.Replace(b, []byte("Content-Type"), []byte("X-Pad: "+strings.Repeat("x", pad)+"\r\nContent-Type"), 1)
 }
@@ -149,11 +150,11 @@ func TestRequestsOfAnySizeAreAnswered(t *testing.T) {
 	h := start(t, nil)
 	_, w := h.pairOwner(t)
 	for _, n := range []int{1000, 1023, 1024, 1025, 2047, 2048, 2049, 4096, 8192} {
-		if _, err := w.Write(w.frames(padded(n))); err != nil {
+		if _, err := w.Write(w.Frames(padded(n))); err != nil {
 			t.Fatal(err)
 		}
-		if a, err := w.answer(); err != nil || a.status != 200 {
-			t.Fatalf("a request of %d bytes: %v, status %d", n, err, a.status)
+		if a, err := w.Answer(); err != nil || a.Status != 200 {
+			t.Fatalf("a request of %d bytes: %v, status %d", n, err, a.Status)
 		}
 	}
 }
@@ -161,7 +162,7 @@ func TestRequestsOfAnySizeAreAnswered(t *testing.T) {
 func TestFramesMayComeInAnyPieces(t *testing.T) {
 	h := start(t, nil)
 	_, w := h.pairOwner(t)
-	b := w.frames(padded(1500))
+	b := w.Frames(padded(1500))
 	for _, cut := range []int{1, 2, 3, 700, 1041, 1042, 1043, len(b)} {
 		if cut > len(b) {
 			cut = len(b)
@@ -172,35 +173,35 @@ func TestFramesMayComeInAnyPieces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if a, err := w.answer(); err != nil || a.status != 200 {
-		t.Fatalf("%v, status %d", err, a.status)
+	if a, err := w.Answer(); err != nil || a.Status != 200 {
+		t.Fatalf("%v, status %d", err, a.Status)
 	}
 	// One frame as long as its length can say.
 	head := []byte{0, 0}
 	long := padded(9000)
 	binary.LittleEndian.PutUint16(head, uint16(len(long)))
-	if _, err := w.Write(append(head, seal(w.out[:], nonce(w.count), long, head)...)); err != nil {
+	if _, err := w.Write(append(head, haptest.Seal(w.Out[:], haptest.Nonce(w.Count), long, head)...)); err != nil {
 		t.Fatal(err)
 	}
-	w.count++
-	if a, err := w.answer(); err != nil || a.status != 200 {
-		t.Fatalf("a long frame: %v, status %d", err, a.status)
+	w.Count++
+	if a, err := w.Answer(); err != nil || a.Status != 200 {
+		t.Fatalf("a long frame: %v, status %d", err, a.Status)
 	}
 }
 
 func TestRequestsMayFollowEachOtherAtOnce(t *testing.T) {
 	h := start(t, nil)
 	_, w := h.pairOwner(t)
-	get := request("GET", "/characteristics?id="+iid(h.motion.C), nil)
+	get := haptest.Request("GET", "/characteristics?id="+iid(h.motion.C), nil)
 	// Two frames in one piece, then two requests in one frame.
-	both := append(w.frames(get), w.frames(get)...)
-	both = append(both, w.frames(append(bytes.Clone(get), get...))...)
+	both := append(w.Frames(get), w.Frames(get)...)
+	both = append(both, w.Frames(append(bytes.Clone(get), get...))...)
 	if _, err := w.Write(both); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 4 {
-		if a, err := w.answer(); err != nil || a.status != 200 {
-			t.Fatalf("request %d: %v, status %d", i, err, a.status)
+		if a, err := w.Answer(); err != nil || a.Status != 200 {
+			t.Fatalf("request %d: %v, status %d", i, err, a.Status)
 		}
 	}
 }
@@ -210,15 +211,15 @@ func TestEncryptedRequestMayFollowTheProofAtOnce(t *testing.T) {
 	h := start(t, nil)
 	owner, _ := h.pairOwner(t)
 	for range 20 {
-		w := dial(t, h.addr)
-		w.eager = request("GET", "/accessories", nil)
-		if err := w.verify(owner); err != nil {
+		w := haptest.Dial(t, h.addr)
+		w.Eager = haptest.Request("GET", "/accessories", nil)
+		if err := w.Verify(owner); err != nil {
 			t.Fatal(err)
 		}
-		if a, err := w.answer(); err != nil || a.status != 200 {
-			t.Fatalf("%v, status %d", err, a.status)
+		if a, err := w.Answer(); err != nil || a.Status != 200 {
+			t.Fatalf("%v, status %d", err, a.Status)
 		}
-		w.must(t, 200, "GET", "/accessories", "")
+		w.Must(t, 200, "GET", "/accessories", "")
 		_ = w.Close()
 	}
 }
@@ -228,9 +229,9 @@ func TestStrangersGetNothing(t *testing.T) {
 	h.pairOwner(t)
 	for _, route := range []string{"GET /accessories", "GET /characteristics?id=1.2", "PUT /characteristics", "PUT /prepare", "POST /resource", "POST /pairings", "GET /pair-setup"} {
 		method, path, _ := strings.Cut(route, " ")
-		a, err := dial(t, h.addr).do(method, path, nil)
-		if err != nil || a.status < 400 || bytes.Contains(a.body, []byte("aid")) {
-			t.Errorf("%s: %v, status %d, %s", route, err, a.status, a.body)
+		a, err := haptest.Dial(t, h.addr).Do(method, path, nil)
+		if err != nil || a.Status < 400 || bytes.Contains(a.Body, []byte("aid")) {
+			t.Errorf("%s: %v, status %d, %s", route, err, a.Status, a.Body)
 		}
 	}
 }
@@ -240,12 +241,12 @@ func TestRequestsAreBounded(t *testing.T) {
 	owner, _ := h.pairOwner(t)
 	for name, b := range map[string][]byte{
 		"head": append([]byte("GET /accessories HTTP/1.1\r\nX: "), bytes.Repeat([]byte{'x'}, 200<<10)...),
-		"body": request("PUT", "/characteristics", bytes.Repeat([]byte{' '}, 80<<10)),
+		"body": haptest.Request("PUT", "/characteristics", bytes.Repeat([]byte{' '}, 80<<10)),
 	} {
-		for _, w := range []*wire{dial(t, h.addr), h.login(t, owner)} {
-			go func() { _, _ = w.Write(w.frames(b)) }()
-			if a, err := w.next(); err == nil && a.status < 400 {
-				t.Errorf("a %s of %d bytes: status %d", name, len(b), a.status)
+		for _, w := range []*haptest.Wire{haptest.Dial(t, h.addr), h.login(t, owner)} {
+			go func() { _, _ = w.Write(w.Frames(b)) }()
+			if a, err := w.Next(); err == nil && a.Status < 400 {
+				t.Errorf("a %s of %d bytes: status %d", name, len(b), a.Status)
 			} else if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 				t.Errorf("a %s of %d bytes is waited for", name, len(b))
 			}
@@ -257,11 +258,11 @@ func TestACrowdOfStrangersDoesNotKeepControllersOut(t *testing.T) {
 	h := start(t, func(h *house) { h.SetCrowd(8, 4) })
 	owner, first := h.pairOwner(t)
 	for range 100 {
-		dial(t, h.addr)
+		haptest.Dial(t, h.addr)
 	}
 	for range 4 {
 		w := h.login(t, owner)
-		w.must(t, 200, "GET", "/accessories", "")
+		w.Must(t, 200, "GET", "/accessories", "")
 	}
 	if h.Guard == nil {
 		t.Fatal("the library has no bound")
@@ -269,7 +270,7 @@ func TestACrowdOfStrangersDoesNotKeepControllersOut(t *testing.T) {
 	if n := h.Connections(); n > 13 {
 		t.Errorf("%d connections", n)
 	}
-	if _, err := first.next(); !errors.Is(err, io.EOF) {
+	if _, err := first.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("the connection of a controller that was idle for longest: %v", err)
 	}
 }
@@ -282,8 +283,8 @@ func TestEveryConnectionIsToldAsClosed(t *testing.T) {
 	_, w := h.pairOwner(t)
 	var want []string
 	for range 3 {
-		s := dial(t, h.addr)
-		s.must(t, 470, "GET", "/accessories", "")
+		s := haptest.Dial(t, h.addr)
+		s.Must(t, 470, "GET", "/accessories", "")
 		want = append(want, s.LocalAddr().String())
 		_ = s.Close()
 	}
@@ -304,7 +305,7 @@ func TestHandlersKnowTheController(t *testing.T) {
 		}))
 	})
 	_, w := h.pairOwner(t)
-	w.must(t, 200, "GET", "/who", "")
+	w.Must(t, 200, "GET", "/who", "")
 	if got := <-who; got != "owner true" {
 		t.Errorf("controller %s", got)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/brutella/hap"
+
+	"lares/homekit/internal/tlv8"
 )
 
 // Lengths in pairing messages.
@@ -16,7 +18,7 @@ const (
 )
 
 // message reads a pairing message and gives the request its body back.
-func message(r *http.Request) (tlv, []byte, error) {
+func message(r *http.Request) (tlv8.Message, []byte, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, nil, err
@@ -24,7 +26,7 @@ func message(r *http.Request) (tlv, []byte, error) {
 	if len(body) > pairingBytes {
 		return nil, nil, errTooMuch
 	}
-	t, err := parseTLV(body)
+	t, err := tlv8.Parse(body)
 	return t, body, err
 }
 
@@ -41,7 +43,7 @@ func (g *Guard) pairSetup(c *conn, r *http.Request) *answer {
 	r.Body = rewind(body)
 	g.pairing.mu.Lock()
 	defer g.pairing.mu.Unlock()
-	state := t.number(tlvState)
+	state := t.Byte(tlvState)
 	if code := g.refuseSetupLocked(c, t); code != 0 {
 		c.setup = 0
 		if g.pairing.turn == c {
@@ -81,8 +83,8 @@ func (g *Guard) setupStep(r *http.Request, state byte) (a *answer, err error) {
 
 // refuseSetupLocked returns why a message of pair-setup does not reach the
 // library, 0 if it does.
-func (g *Guard) refuseSetupLocked(c *conn, t tlv) byte {
-	state := t.number(tlvState)
+func (g *Guard) refuseSetupLocked(c *conn, t tlv8.Message) byte {
+	state := t.Byte(tlvState)
 	mine := g.pairing.turn == c
 	switch {
 	case g.server.IsPaired():
@@ -91,7 +93,7 @@ func (g *Guard) refuseSetupLocked(c *conn, t tlv) byte {
 		return hap.TlvErrorMaxTries
 	case state != hap.M5 && !g.openLocked():
 		return hap.TlvErrorUnavailable
-	case t.number(tlvMethod) != hap.MethodPair:
+	case t.Byte(tlvMethod) != hap.MethodPair:
 		return hap.TlvErrorInvalidRequest
 	case state == hap.M1:
 		if !g.takeTurnLocked(c) {
@@ -147,14 +149,14 @@ func (g *Guard) pairVerify(c *conn, r *http.Request) *answer {
 		return refusal(hap.M2, hap.TlvErrorUnknown).closing()
 	}
 	r.Body = rewind(body)
-	state := t.number(tlvState)
+	state := t.Byte(tlvState)
 	first := state == hap.M1 && len(t[tlvPublicKey]) == curveKey
 	last := state == hap.M3 && c.verify == hap.M2 && len(t[tlvEncrypted]) >= aeadTag
 	c.verify = 0
 	switch {
 	case !g.server.IsPaired():
 		return refusal(state+1, hap.TlvErrorAuthentication)
-	case t.number(tlvMethod) != hap.MethodPair || !first && !last:
+	case t.Byte(tlvMethod) != hap.MethodPair || !first && !last:
 		return refusal(state+1, hap.TlvErrorInvalidRequest)
 	}
 	a := g.pass(r)

@@ -1,4 +1,7 @@
-package guard_test
+// Package haptest is the other side of HAP for tests: a controller that pairs,
+// verifies itself and speaks to an accessory, as a phone does, and that can do so
+// wrongly. A Wire belongs to one goroutine.
+package haptest
 
 import (
 	"bufio"
@@ -26,54 +29,57 @@ import (
 	"golang.org/x/crypto/curve25519"
 )
 
-// controller is the other side of HAP: what a phone does.
-type controller struct {
-	id  string
-	pub ed25519.PublicKey
+// Controller is the other side of HAP: what a phone does.
+type Controller struct {
+	ID  string
+	Pub ed25519.PublicKey
 	key ed25519.PrivateKey
 }
 
-func newController(t *testing.T, id string) *controller {
+// NewController makes a controller with a key pair of its own.
+func NewController(t *testing.T, id string) *Controller {
 	t.Helper()
 	pub, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &controller{id, pub, key}
+	return &Controller{id, pub, key}
 }
 
-// wire is a connection to an accessory.
-type wire struct {
+// Wire is a connection to an accessory.
+type Wire struct {
 	net.Conn
 	r      *bufio.Reader
-	out    [32]byte
+	Out    [32]byte
 	sealed bool
-	count  uint64
-	events []reply // that came while an answer was awaited
-	eager  []byte  // a request to send together with the proof of pair-verify
+	Count  uint64
+	Events []Reply // that came while an answer was awaited
+	Eager  []byte  // a request to send together with the proof of pair-verify
 }
 
-// reply is an answer, or an event.
-type reply struct {
-	status int
-	event  bool
-	body   []byte
+// Reply is an answer, or an event.
+type Reply struct {
+	Status int
+	Event  bool
+	Body   []byte
 }
 
 // patience is when a test gives up on an accessory that hangs.
 const patience = 5 * time.Second
 
-func dial(t *testing.T, addr string) *wire {
+// Dial connects to an accessory until the test ends.
+func Dial(t *testing.T, addr string) *Wire {
 	t.Helper()
 	c, err := (&net.Dialer{Timeout: patience}).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return &wire{Conn: c, r: bufio.NewReader(c)}
+	return &Wire{Conn: c, r: bufio.NewReader(c)}
 }
 
-func nonce(n uint64) []byte {
+// Nonce returns that of the n-th frame of a direction.
+func Nonce(n uint64) []byte {
 	b := make([]byte, chacha20poly1305.NonceSize)
 	binary.LittleEndian.PutUint64(b[4:], n)
 	return b
@@ -81,7 +87,8 @@ func nonce(n uint64) []byte {
 
 func named(s string) []byte { return append(make([]byte, 4), s...) }
 
-func seal(key, nonce, plain, add []byte) []byte {
+// Seal encrypts with ChaCha20-Poly1305.
+func Seal(key, nonce, plain, add []byte) []byte {
 	a, err := chacha20poly1305.New(key)
 	if err != nil {
 		panic(err)
@@ -123,7 +130,7 @@ func (f *frames) Read(p []byte) (int, error) {
 		if _, err := io.ReadFull(f.r, b); err != nil {
 			return 0, err
 		}
-		plain, err := open(f.key, nonce(f.count), b, head)
+		plain, err := open(f.key, Nonce(f.count), b, head)
 		if err != nil {
 			return 0, fmt.Errorf("frame %d: %w", f.count, err)
 		}
@@ -135,8 +142,8 @@ func (f *frames) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// frames returns b as it goes over the wire.
-func (w *wire) frames(b []byte) []byte {
+// Frames returns b as it goes over the wire.
+func (w *Wire) Frames(b []byte) []byte {
 	if !w.sealed {
 		return b
 	}
@@ -145,13 +152,14 @@ func (w *wire) frames(b []byte) []byte {
 		part := b[:min(len(b), 1024)]
 		b = b[len(part):]
 		head := binary.LittleEndian.AppendUint16(nil, uint16(len(part)))
-		out = append(append(out, head...), seal(w.out[:], nonce(w.count), part, head)...)
-		w.count++
+		out = append(append(out, head...), Seal(w.Out[:], Nonce(w.Count), part, head)...)
+		w.Count++
 	}
 	return out
 }
 
-func request(method, path string, body []byte) []byte {
+// Request returns a request as it goes over the wire, in clear.
+func Request(method, path string, body []byte) []byte {
 	kind := "application/hap+json"
 	if strings.HasPrefix(path, "/pair") {
 		kind = "application/pairing+tlv8"
@@ -159,9 +167,9 @@ func request(method, path string, body []byte) []byte {
 	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: lares\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", method, path, kind, len(body), body)
 }
 
-// next reads an answer or an event.
-func (w *wire) next() (reply, error) {
-	var m reply
+// Next reads an answer or an event.
+func (w *Wire) Next() (Reply, error) {
+	var m Reply
 	if err := w.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return m, err
 	}
@@ -174,8 +182,8 @@ func (w *wire) next() (reply, error) {
 	if proto != "HTTP/1.1" && proto != "EVENT/1.0" {
 		return m, fmt.Errorf("no answer and no event begins with %.40q", line)
 	}
-	m.event = proto == "EVENT/1.0"
-	if m.status, err = strconv.Atoi(rest[:min(len(rest), 3)]); err != nil {
+	m.Event = proto == "EVENT/1.0"
+	if m.Status, err = strconv.Atoi(rest[:min(len(rest), 3)]); err != nil {
 		return m, err
 	}
 	head, err := text.ReadMIMEHeader()
@@ -184,63 +192,65 @@ func (w *wire) next() (reply, error) {
 	}
 	switch {
 	case head.Get("Transfer-Encoding") == "chunked":
-		if m.body, err = io.ReadAll(httputil.NewChunkedReader(w.r)); err == nil {
+		if m.Body, err = io.ReadAll(httputil.NewChunkedReader(w.r)); err == nil {
 			_, err = text.ReadLine()
 		}
-	case m.status != http.StatusNoContent:
+	case m.Status != http.StatusNoContent:
 		var n int
 		if n, err = strconv.Atoi(head.Get("Content-Length")); err == nil {
-			m.body = make([]byte, n)
-			_, err = io.ReadFull(w.r, m.body)
+			m.Body = make([]byte, n)
+			_, err = io.ReadFull(w.r, m.Body)
 		}
 	}
 	return m, err
 }
 
-// answer reads up to the next answer and keeps the events before it.
-func (w *wire) answer() (reply, error) {
+// Answer reads up to the next answer and keeps the events before it.
+func (w *Wire) Answer() (Reply, error) {
 	for {
-		m, err := w.next()
-		if err != nil || !m.event {
+		m, err := w.Next()
+		if err != nil || !m.Event {
 			return m, err
 		}
-		w.events = append(w.events, m)
+		w.Events = append(w.Events, m)
 	}
 }
 
-func (w *wire) do(method, path string, body []byte) (reply, error) {
-	if _, err := w.Write(w.frames(request(method, path, body))); err != nil {
-		return reply{}, err
+// Do sends a request and reads the answer.
+func (w *Wire) Do(method, path string, body []byte) (Reply, error) {
+	if _, err := w.Write(w.Frames(Request(method, path, body))); err != nil {
+		return Reply{}, err
 	}
-	return w.answer()
+	return w.Answer()
 }
 
-// must is do for requests that have to be answered, with status.
-func (w *wire) must(t *testing.T, status int, method, path, body string) []byte {
+// Must is Do for requests that have to be answered, with status.
+func (w *Wire) Must(t *testing.T, status int, method, path, body string) []byte {
 	t.Helper()
-	m, err := w.do(method, path, []byte(body))
+	m, err := w.Do(method, path, []byte(body))
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}
-	if m.status != status {
-		t.Fatalf("%s %s: status %d and not %d: %s", method, path, m.status, status, m.body)
+	if m.Status != status {
+		t.Fatalf("%s %s: status %d and not %d: %s", method, path, m.Status, status, m.Body)
 	}
-	return m.body
+	return m.Body
 }
 
-// items is a TLV8 message in order.
-type item struct {
-	typ   byte
-	value []byte
+// Item is one item of a TLV8 message.
+type Item struct {
+	Type  byte
+	Value []byte
 }
 
-func pack(items ...item) []byte {
+// Pack writes a TLV8 message.
+func Pack(items ...Item) []byte {
 	var b []byte
 	for _, it := range items {
-		v := it.value
+		v := it.Value
 		for {
 			part := v[:min(len(v), 255)]
-			b = append(append(b, it.typ, byte(len(part))), part...)
+			b = append(append(b, it.Type, byte(len(part))), part...)
 			if v = v[len(part):]; len(v) == 0 {
 				break
 			}
@@ -249,7 +259,8 @@ func pack(items ...item) []byte {
 	return b
 }
 
-func unpack(b []byte) map[byte][]byte {
+// Unpack reads a TLV8 message without separators.
+func Unpack(b []byte) map[byte][]byte {
 	m := map[byte][]byte{}
 	for len(b) >= 2 && len(b) >= 2+int(b[1]) {
 		m[b[0]] = append(m[b[0]], b[2:2+int(b[1])]...)
@@ -258,42 +269,42 @@ func unpack(b []byte) map[byte][]byte {
 	return m
 }
 
-// refused is an error of a pairing message.
-type refused byte
+// Refused is an error of a pairing message.
+type Refused byte
 
-func (r refused) Error() string { return fmt.Sprintf("pairing error %d", byte(r)) }
+func (r Refused) Error() string { return fmt.Sprintf("pairing error %d", byte(r)) }
 
-// tell sends a pairing message and returns what the answer says.
-func (w *wire) tell(path string, items ...item) (map[byte][]byte, error) {
-	a, err := w.do("POST", path, pack(items...))
+// Tell sends a pairing message and returns what the answer says.
+func (w *Wire) Tell(path string, items ...Item) (map[byte][]byte, error) {
+	a, err := w.Do("POST", path, Pack(items...))
 	if err != nil {
 		return nil, err
 	}
-	m := unpack(a.body)
+	m := Unpack(a.Body)
 	if e := m[7]; len(e) > 0 && e[0] != 0 {
-		return m, refused(e[0])
+		return m, Refused(e[0])
 	}
 	if len(m[6]) == 0 {
-		return m, fmt.Errorf("%s: status %d without a state: %q", path, a.status, a.body)
+		return m, fmt.Errorf("%s: status %d without a state: %q", path, a.Status, a.Body)
 	}
 	return m, nil
 }
 
-// setup is a pair-setup in progress.
-type setup struct {
+// Setup is a pair-setup in progress.
+type Setup struct {
 	key  []byte // shared, after M4
 	salt []byte
 	b    []byte
 }
 
-// begin is M1 and M2 of pair-setup.
-func (w *wire) begin() (*setup, error) {
-	m, err := w.tell("/pair-setup", item{0, []byte{0}}, item{6, []byte{1}})
-	return &setup{salt: m[2], b: m[3]}, err
+// Begin is M1 and M2 of pair-setup.
+func (w *Wire) Begin() (*Setup, error) {
+	m, err := w.Tell("/pair-setup", Item{0, []byte{0}}, Item{6, []byte{1}})
+	return &Setup{salt: m[2], b: m[3]}, err
 }
 
-// prove is M3 and M4.
-func (w *wire) prove(s *setup, code string) error {
+// Prove is M3 and M4.
+func (w *Wire) Prove(s *Setup, code string) error {
 	group, err := srp.NewSRP("rfc5054.3072", sha512.New, func(salt, code []byte) []byte {
 		inner := sha512.Sum512(append([]byte("Pair-Setup:"), code...))
 		x := sha512.Sum512(append(append([]byte{}, salt...), inner[:]...))
@@ -307,7 +318,7 @@ func (w *wire) prove(s *setup, code string) error {
 	if err != nil {
 		return err
 	}
-	m, err := w.tell("/pair-setup", item{6, []byte{3}}, item{3, client.GetA()}, item{4, client.ComputeAuthenticator()})
+	m, err := w.Tell("/pair-setup", Item{6, []byte{3}}, Item{3, client.GetA()}, Item{4, client.ComputeAuthenticator()})
 	if err != nil {
 		return err
 	}
@@ -318,17 +329,18 @@ func (w *wire) prove(s *setup, code string) error {
 	return nil
 }
 
-// exchange is M5 and M6.
-func (w *wire) exchange(s *setup, c *controller) error {
+// Exchange is M5 and M6.
+func (w *Wire) Exchange(s *Setup, c *Controller) error {
 	key := derive(s.key, "Pair-Setup-Encrypt-Salt", "Pair-Setup-Encrypt-Info")
-	return w.exchangeWith(s, c, key)
+	return w.ExchangeWith(s, c, key)
 }
 
-func (w *wire) exchangeWith(s *setup, c *controller, key []byte) error {
+// ExchangeWith is Exchange with a key that may be wrong.
+func (w *Wire) ExchangeWith(s *Setup, c *Controller, key []byte) error {
 	x := derive(s.key, "Pair-Setup-Controller-Sign-Salt", "Pair-Setup-Controller-Sign-Info")
-	info := append(append(x, c.id...), c.pub...)
-	inner := pack(item{1, []byte(c.id)}, item{3, c.pub}, item{10, ed25519.Sign(c.key, info)})
-	m, err := w.tell("/pair-setup", item{6, []byte{5}}, item{5, seal(key, named("PS-Msg05"), inner, nil)})
+	info := append(append(x, c.ID...), c.Pub...)
+	inner := Pack(Item{1, []byte(c.ID)}, Item{3, c.Pub}, Item{10, ed25519.Sign(c.key, info)})
+	m, err := w.Tell("/pair-setup", Item{6, []byte{5}}, Item{5, Seal(key, named("PS-Msg05"), inner, nil)})
 	if err != nil {
 		return err
 	}
@@ -336,20 +348,20 @@ func (w *wire) exchangeWith(s *setup, c *controller, key []byte) error {
 	return err
 }
 
-// pair is a whole pair-setup.
-func (w *wire) pair(c *controller, code string) error {
-	s, err := w.begin()
+// Pair is a whole pair-setup.
+func (w *Wire) Pair(c *Controller, code string) error {
+	s, err := w.Begin()
 	if err != nil {
 		return err
 	}
-	if err := w.prove(s, code); err != nil {
+	if err := w.Prove(s, code); err != nil {
 		return err
 	}
-	return w.exchange(s, c)
+	return w.Exchange(s, c)
 }
 
-// verify is pair-verify; the connection is encrypted then.
-func (w *wire) verify(c *controller) error {
+// Verify is pair-verify; the connection is encrypted then.
+func (w *Wire) Verify(c *Controller) error {
 	var secret [32]byte
 	if _, err := rand.Read(secret[:]); err != nil {
 		return err
@@ -358,7 +370,7 @@ func (w *wire) verify(c *controller) error {
 	if err != nil {
 		return err
 	}
-	m, err := w.tell("/pair-verify", item{6, []byte{1}}, item{3, public})
+	m, err := w.Tell("/pair-verify", Item{6, []byte{1}}, Item{3, public})
 	if err != nil {
 		return err
 	}
@@ -371,28 +383,28 @@ func (w *wire) verify(c *controller) error {
 	if _, err := open(key, named("PV-Msg02"), m[5], nil); err != nil {
 		return fmt.Errorf("open M2: %w", err)
 	}
-	info := append(append(bytes.Clone(public), c.id...), theirs...)
-	inner := pack(item{1, []byte(c.id)}, item{10, ed25519.Sign(c.key, info)})
-	proof := request("POST", "/pair-verify", pack(item{6, []byte{3}}, item{5, seal(key, named("PV-Msg03"), inner, nil)}))
+	info := append(append(bytes.Clone(public), c.ID...), theirs...)
+	inner := Pack(Item{1, []byte(c.ID)}, Item{10, ed25519.Sign(c.key, info)})
+	proof := Request("POST", "/pair-verify", Pack(Item{6, []byte{3}}, Item{5, Seal(key, named("PV-Msg03"), inner, nil)}))
 	w.sealed = true
-	copy(w.out[:], derive(shared, "Control-Salt", "Control-Write-Encryption-Key"))
-	if _, err := w.Write(append(proof, w.frames(w.eager)...)); err != nil {
+	copy(w.Out[:], derive(shared, "Control-Salt", "Control-Write-Encryption-Key"))
+	if _, err := w.Write(append(proof, w.Frames(w.Eager)...)); err != nil {
 		return err
 	}
-	a, err := w.answer()
+	a, err := w.Answer()
 	if err != nil {
 		return err
 	}
-	if m = unpack(a.body); m[7] != nil || len(m[6]) == 0 {
+	if m = Unpack(a.Body); m[7] != nil || len(m[6]) == 0 {
 		w.sealed = false
-		return fmt.Errorf("proof of pair-verify: status %d, %v", a.status, a.body)
+		return fmt.Errorf("proof of pair-verify: status %d, %v", a.Status, a.Body)
 	}
 	w.r = bufio.NewReader(&frames{r: w.r, key: derive(shared, "Control-Salt", "Control-Read-Encryption-Key")})
 	return nil
 }
 
-// values returns what an event or an answer says of characteristics.
-func values(t *testing.T, body []byte) map[string]any {
+// Values returns what an event or an answer says of characteristics.
+func Values(t *testing.T, body []byte) map[string]any {
 	t.Helper()
 	var m struct {
 		Characteristics []struct {
