@@ -17,6 +17,10 @@ FFMPEG := packaging/ffmpeg/env
 # The version comes from git by -X; reading the repository once is enough.
 BUILD := $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
 
+# Has the runtime erase what the crypto of the standard library copies of keys:
+# see vault.Secretly.
+export GOEXPERIMENT := runtimesecret
+
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help build run test unit clock browser e2e check format vet lint mod generated generate generate-demo notices tidy fuzz bench deb clean
@@ -34,9 +38,10 @@ run: build ## start the demo: a simulated camera, recorded and shown in the brow
 test: ## install what the tests need, then run all of them
 	@packaging/dev/setup test
 	@$(MAKE) --no-print-directory unit clock browser
+	@cat bin/requirements.txt
 
-unit: ## run the tests of all packages, with the race detector
-	$(FFMPEG) $(GO) test -race -shuffle=on $$($(GO) list ./... | grep -v '/ui/e2e$$')
+unit: ## run the tests of all packages, with the race detector, and list the requirements
+	$(FFMPEG) $(GO) test -race -shuffle=on -json $$($(GO) list ./... | grep -v '/ui/e2e$$') | $(GO) run ./packaging/dev/requirements bin/requirements.txt
 
 # By itself: it builds the program with another clock, Go's library included.
 clock: ## take the whole box through steps of the wall clock

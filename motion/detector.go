@@ -60,7 +60,7 @@ func (d *Detector) Observe(p nvr.Grey) Result {
 	if dt < -backwards || dt > gapReset {
 		return d.restart(p)
 	}
-	if dt < minDoubtGap || dt < minGap && !d.Suspects() {
+	if dt < minDoubtGap || dt < minGap && !d.suspects() {
 		return d.event.again()
 	}
 	d.last = p.PTS
@@ -68,11 +68,11 @@ func (d *Detector) Observe(p nvr.Grey) Result {
 	return d.event.next(d, p.PTS)
 }
 
-// Suspects reports whether something that moves, and is not told yet, may turn out
+// suspects reports whether something that moves, and is not told yet, may turn out
 // to be a thing: the sooner the next picture comes, the sooner it is known. It
 // looks at no more than some dozen tracks. While an event is on there is nothing
 // to tell, and it is false.
-func (d *Detector) Suspects() bool {
+func (d *Detector) suspects() bool {
 	if d.event.on {
 		return false
 	}

@@ -14,7 +14,7 @@
 // the dark stays. Points are counted in tiles of four by four.
 //
 // Time. Five pictures a second are looked at, and up to ten while something is in
-// doubt ([Detector.Suspects]). A picture is compared with one that is 0.15 s older or
+// doubt. A picture is compared with one that is 0.15 s older or
 // more, so that what is measured does not depend on how often they come.
 //
 // Noise. The standard deviation of a point follows from the median difference to

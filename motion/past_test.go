@@ -19,7 +19,7 @@ func TestDoubtTellsSooner(t *testing.T) {
 			if d.Observe(s.picture(at, buf)).Phase == Began {
 				told = at
 			}
-			if !d.Suspects() {
+			if !d.suspects() {
 				continue
 			}
 			if at > settleTime && at < begins {
@@ -30,7 +30,7 @@ func TestDoubtTellsSooner(t *testing.T) {
 		if !suspects || told == 0 || told-begins > 0.49 {
 			t.Errorf("comes at %.2f, suspected %v, told at %.1f", begins, suspects, told)
 		}
-		if d.Suspects() {
+		if d.suspects() {
 			t.Error("suspects what it told")
 		}
 	}

@@ -176,8 +176,8 @@ func TestEventsGoWithTheirFootage(t *testing.T) {
 	var saved []nvr.Event
 	for i := range 3 {
 		at := start.Add(time.Duration(i) * day)
-		h.span(src, at, 20)
-		saved = append(saved, h.save(event(h.camera.ID, at.Add(20*time.Second))))
+		h.span(src, at, 10) // shorter than any segment, the first of a stream as well
+		saved = append(saved, h.save(event(h.camera.ID, at.Add(10*time.Second))))
 		h.move(at, 5, left)
 	}
 	h.span(src, time.Now().Add(-time.Minute), 2)

@@ -194,7 +194,7 @@ func (c *checker) contents(ctx context.Context, p part) {
 		return
 	}
 	defer o.Close() //nolint:errcheck // read-only
-	if _, err := o.Init(); err != nil {
+	if _, err := o.Reader.Init(); err != nil {
 		report.found(name, "its beginning does not open")
 	}
 	var buf []byte

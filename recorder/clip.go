@@ -23,25 +23,25 @@ const (
 	maxWait = int64(24*time.Hour/time.Second) * nvr.ClockRate / 2
 )
 
-// Export returns the footage of a stream in [from, to) as an mp4 file whose
+// Export returns the footage in [req.From, req.To) as an mp4 file whose
 // tables come first, so that it plays everywhere and over a slow link. The
-// camera's own bits are in it. It begins with the key frame at or before from
+// camera's own bits are in it. It begins with the key frame at or before From
 // and ends where the coding changes. Nothing is written to a disk: the file is
 // put together, and decrypted, while it is read. Errors: nvr.ErrNotFound where
 // there is no footage, nvr.ErrInvalid where the span is too long, those of
 // opener.
-func (l *Library) Export(ctx context.Context, opener nvr.Opener, stream nvr.StreamID, from, to time.Time) (*nvr.Clip, error) {
-	if to.Sub(from) > maxClip {
+func (l *Library) Export(ctx context.Context, opener nvr.Opener, req nvr.MediaRequest) (*nvr.Clip, error) {
+	if req.To.Sub(req.From) > maxClip {
 		return nil, fmt.Errorf("a clip is at most %v long: %w", maxClip, nvr.ErrInvalid)
 	}
-	found, init, err := l.locate(ctx, opener, nvr.MediaRequest{Stream: stream, From: from, To: to})
+	found, init, err := l.locate(ctx, opener, req)
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("no footage in this span: %w", nvr.ErrNotFound)
 	}
-	c := &clip{ctx: ctx, lib: l, opener: opener, chunks: found, held: -1}
+	c := &clip{ctx: ctx, lib: l, opener: opener, sound: req.Sound, chunks: found, held: -1}
 	if err := c.build(init); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -107,6 +107,7 @@ type clip struct {
 	ctx    context.Context //nolint:containedctx // http.ServeContent takes an io.ReadSeeker
 	lib    *Library
 	opener nvr.Opener
+	sound  bool // it may be in it
 	head   []byte
 	chunks []chunk
 	size   int64
@@ -158,6 +159,9 @@ func (c *clip) build(init []byte) error {
 func (c *clip) parse(i int) ([]cmaf.Track, error) {
 	if err := c.load(i); err != nil {
 		return nil, err
+	}
+	if len(c.buf) == 0 {
+		return nil, nil // nothing but sound, which is left out
 	}
 	parsed, err := cmaf.ReadFragment(c.buf, c.chunks[i].KeyBytes > 0)
 	if err != nil {
@@ -236,10 +240,11 @@ func (c *clip) load(i int) error {
 		if err != nil {
 			return err
 		}
+		open.sound = c.sound
 		c.open = open
 	}
 	c.held = -1
-	buf, err := c.open.ReadFragment(c.buf[:0], ch.Fragment, false)
+	buf, err := c.open.fragment(c.buf[:0], ch.Fragment)
 	if err != nil {
 		return fmt.Errorf("read fragment: %w: %w", nvr.ErrCorrupt, err)
 	}

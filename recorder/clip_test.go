@@ -75,7 +75,7 @@ func only(frames []*nvr.Frame, track nvr.Track) (out []*nvr.Frame) {
 
 func (h *house) export(from, to time.Time) (*nvr.Clip, []byte) {
 	h.t.Helper()
-	clip := must[*nvr.Clip](h.t)(h.lib.Export(h.t.Context(), h.keys, h.id(), from, to))
+	clip := must[*nvr.Clip](h.t)(h.lib.Export(h.t.Context(), h.keys, nvr.MediaRequest{Stream: h.id(), From: from, To: to, Sound: true}))
 	h.t.Cleanup(func() { _ = clip.Close() })
 	all := must[[]byte](h.t)(io.ReadAll(clip))
 	if int64(len(all)) != clip.Size {
@@ -262,12 +262,12 @@ func TestNewParametersBeginANewSegmentAndInit(t *testing.T) {
 	sent = append(sent, only(src.frames(100), nvr.VideoTrack)...)
 	h.send(sent)
 	h.stopRecording()
-	index := must[nvr.PlayIndex](t)(h.lib.Index(t.Context(), h.keys, h.id(), start, time.Now()))
+	index := must[nvr.PlayIndex](t)(h.lib.Index(t.Context(), h.keys, nvr.MediaRequest{Stream: h.id(), From: start, To: time.Now(), Sound: true}))
 	if len(index.Inits) != 2 || len(h.rows()) != 2 {
 		t.Fatalf("%d init segments in %d segments", len(index.Inits), len(h.rows()))
 	}
 	for i, x := range index.Inits {
-		if _, err := h.lib.Init(t.Context(), h.keys, h.id(), x.Segment); err != nil {
+		if _, err := h.lib.Init(t.Context(), h.keys, h.id(), x.Segment, true); err != nil {
 			t.Errorf("init %d: %v", i, err)
 		}
 	}
@@ -276,7 +276,7 @@ func TestNewParametersBeginANewSegmentAndInit(t *testing.T) {
 		t.Errorf("the clip ends after %v, want where the parameters change", got)
 	}
 	var out bytes.Buffer
-	req := nvr.MediaRequest{Stream: h.id(), From: start, To: time.Now()}
+	req := nvr.MediaRequest{Stream: h.id(), From: start, To: time.Now(), Sound: true}
 	if err := h.lib.Media(t.Context(), h.keys, req, &out); err != nil || out.Len() == 0 {
 		t.Errorf("media: %v", err)
 	}
@@ -316,9 +316,9 @@ func TestBitFlipsCostOnlyTheFragmentsInTheirSlot(t *testing.T) {
 	if err := os.WriteFile(name, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	whole := len(must[nvr.PlayIndex](t)(h.lib.Index(t.Context(), h.keys, h.id(), start, time.Now())).Parts)
+	whole := len(must[nvr.PlayIndex](t)(h.lib.Index(t.Context(), h.keys, nvr.MediaRequest{Stream: h.id(), From: start, To: time.Now(), Sound: true})).Parts)
 	var media bytes.Buffer
-	if err := h.lib.Media(t.Context(), h.keys, nvr.MediaRequest{Stream: h.id(), From: start, To: time.Now()}, &media); err != nil {
+	if err := h.lib.Media(t.Context(), h.keys, nvr.MediaRequest{Stream: h.id(), From: start, To: time.Now(), Sound: true}, &media); err != nil {
 		t.Fatalf("media: %v", err)
 	}
 	if n := bytes.Count(media.Bytes(), []byte("moof")); n < whole-2 || n >= whole {
@@ -350,11 +350,11 @@ func TestPlaybackPassesOverWhatTheCallerHasNoKeyFor(t *testing.T) {
 	h.keys.mu.Lock()
 	h.keys.foreign = rows[0].Vault
 	h.keys.mu.Unlock()
-	index := must[nvr.PlayIndex](t)(h.lib.Index(t.Context(), h.keys, h.id(), midnight.Add(-time.Minute), midnight.Add(time.Minute)))
+	index := must[nvr.PlayIndex](t)(h.lib.Index(t.Context(), h.keys, nvr.MediaRequest{Stream: h.id(), From: midnight.Add(-time.Minute), To: midnight.Add(time.Minute)}))
 	if len(index.Parts) == 0 || index.Parts[0].Time < nvr.Ticks(rows[1].Start) {
 		t.Errorf("%d parts", len(index.Parts))
 	}
-	if _, err := h.lib.Index(t.Context(), h.keys, h.id(), midnight.Add(-time.Minute), midnight); !errors.Is(err, nvr.ErrForbidden) {
+	if _, err := h.lib.Index(t.Context(), h.keys, nvr.MediaRequest{Stream: h.id(), From: midnight.Add(-time.Minute), To: midnight}); !errors.Is(err, nvr.ErrForbidden) {
 		t.Errorf("only what is forbidden: %v", err)
 	}
 }

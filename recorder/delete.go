@@ -14,14 +14,14 @@ import (
 	"lares/nvr/vault"
 )
 
-// remove deletes segments for good. The order keeps a crash at any point from
+// remove deletes segments for good; detail goes with the cause. The order keeps a crash at any point from
 // leaving footage that is neither listed nor deleted: the cause, the rows to
 // the garbage list, the sealed keys in the files, the files; when the last
 // segment of a vault went, the vault; and the garbage list.
-func (r *Recorder) remove(ctx context.Context, segments []nvr.Segment, cause nvr.Cause) error {
+func (r *Recorder) remove(ctx context.Context, segments []nvr.Segment, cause nvr.Cause, detail string) error {
 	r.tidy.Lock()
 	defer r.tidy.Unlock()
-	for _, gap := range gapsOf(segments, cause) {
+	for _, gap := range gapsOf(segments, cause, detail) {
 		if err := r.gaps.AddGap(ctx, gap); err != nil {
 			return fmt.Errorf("note what was deleted: %w", err)
 		}
@@ -34,7 +34,7 @@ func (r *Recorder) remove(ctx context.Context, segments []nvr.Segment, cause nvr
 
 // gapsOf returns the spans of segments, neighbours joined: each gap is a write
 // to the disk of config.db.
-func gapsOf(segments []nvr.Segment, cause nvr.Cause) []nvr.Gap {
+func gapsOf(segments []nvr.Segment, cause nvr.Cause, detail string) []nvr.Gap {
 	const touching = 100 * time.Millisecond
 	var gaps []nvr.Gap
 	last := make(map[nvr.StreamID]int)
@@ -45,7 +45,7 @@ func gapsOf(segments []nvr.Segment, cause nvr.Cause) []nvr.Gap {
 			continue
 		}
 		last[s.Stream] = len(gaps)
-		gaps = append(gaps, nvr.Gap{Stream: s.Stream, From: s.Start, To: s.End(), Cause: cause})
+		gaps = append(gaps, nvr.Gap{Stream: s.Stream, From: s.Start, To: s.End(), Cause: cause, Detail: detail})
 	}
 	return gaps
 }
@@ -147,7 +147,7 @@ func (r *Recorder) destroyEmptyVaults(ctx context.Context, segments []nvr.Segmen
 	for _, s := range segments {
 		done, known := fate[s.Vault]
 		if !known {
-			if done, err = r.settleVault(ctx, s.Vault, s.Start.Truncate(day)); err != nil {
+			if done, err = r.settleVault(ctx, s.Vault, s.Start.Truncate(day), r.cameraOf(s.Stream)); err != nil {
 				return settled, err
 			}
 			fate[s.Vault] = done
@@ -159,15 +159,15 @@ func (r *Recorder) destroyEmptyVaults(ctx context.Context, segments []nvr.Segmen
 	return settled, nil
 }
 
-// settleVault destroys the vault of a day that began at start if nothing of it
-// is left, and reports whether that is decided. While there is footage that
+// settleVault destroys a camera's vault of a day that began at start if nothing
+// of it is left, and reports whether that is decided. While there is footage that
 // cannot be looked up, nothing is destroyed.
-func (r *Recorder) settleVault(ctx context.Context, id nvr.VaultID, start time.Time) (bool, error) {
+func (r *Recorder) settleVault(ctx context.Context, id nvr.VaultID, start time.Time, camera nvr.CameraID) (bool, error) {
 	used, err := r.vaultInUse(ctx, id, start)
 	if used || err != nil {
 		return used, err
 	}
-	if t := time.Since(start); t > -time.Hour && t < day+time.Hour {
+	if t := time.Since(start); t > -time.Hour && t < day+time.Hour && r.vaults.VaultInForce(camera, id) {
 		return false, nil // today's: more may come
 	}
 	if sure, err := r.knowsAll(ctx); !sure || err != nil {
@@ -208,18 +208,24 @@ func (r *Recorder) vaultInUse(ctx context.Context, id nvr.VaultID, start time.Ti
 			return true, nil
 		}
 	}
+	rows, err := r.sealedTo(ctx, id, start)
+	return len(rows) > 0, err
+}
+
+// sealedTo lists the segments of a vault of the day that began at start.
+func (r *Recorder) sealedTo(ctx context.Context, id nvr.VaultID, start time.Time) (found []nvr.Segment, err error) {
 	for _, stream := range r.streamsOnDisk() {
 		rows, err := r.index.Range(ctx, stream, start, start.Add(day))
 		if err != nil {
-			return false, err
+			return nil, fmt.Errorf("list segments of a vault: %w", err)
 		}
 		for _, row := range rows {
 			if row.Vault == id {
-				return true, nil
+				found = append(found, row)
 			}
 		}
 	}
-	return false, nil
+	return found, nil
 }
 
 // streamsOnDisk lists the streams that have footage on the disks that are there.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -119,9 +120,27 @@ func (d *disk) fail(err error) {
 	}
 }
 
+// keptDetail says what to do where holds fill a disk.
+const keptDetail = "The disk is full of footage that is kept as evidence. Let some of it go on the page 'Kept footage', or use a larger disk."
+
+// crowd says of a disk that works whether holds have taken the room that should
+// be free on it.
+func (d *disk) crowd(crowded bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.state != nvr.DiskOK {
+		return
+	}
+	if d.detail = ""; crowded {
+		d.detail = keptDetail
+	}
+}
+
 // diskProblem says what an error of a footage path means and what to do.
 func diskProblem(err error) (nvr.DiskState, string) {
 	switch {
+	case errors.Is(err, errKept):
+		return nvr.DiskNoRoom, keptDetail
 	case isFull(err):
 		return nvr.DiskNoRoom, "The disk is full. Remove other files from it or choose a larger one."
 	case errors.Is(err, syscall.EROFS):
@@ -257,8 +276,7 @@ func (d *disk) run(ctx context.Context) error {
 func (d *disk) sync(ctx context.Context) {
 	d.enter(ctx) // what the index did not take the last time
 	d.mu.Lock()
-	finished := d.finished
-	d.finished = nil
+	finished := slices.Clone(d.finished)
 	dirty := make([]*file, 0, len(d.open)+len(finished))
 	for f := range d.open {
 		if f.dirty {
@@ -271,6 +289,10 @@ func (d *disk) sync(ctx context.Context) {
 	if len(dirty) == 0 {
 		return
 	}
+	// They stay listed as finished until they are listed as segments, so that who
+	// asks what is sealed to a vault always finds them.
+	defer d.enter(ctx)
+	defer d.dropFinished(len(finished))
 	for _, f := range finished {
 		// Gives back what create reserved beyond the end.
 		if err := f.f.Truncate(f.segment.Bytes); err != nil {
@@ -290,7 +312,13 @@ func (d *disk) sync(ctx context.Context) {
 		return
 	}
 	d.publish(finished)
-	d.enter(ctx)
+}
+
+// dropFinished forgets the n files that were finished first.
+func (d *disk) dropFinished(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.finished = slices.Delete(d.finished, 0, n)
 }
 
 // settle makes files durable. Before any is named it looks whether the path is

@@ -3,8 +3,8 @@
 // back for playback, export, lists of events and motion search.
 //
 // It owns the footage paths: their identity, their free space, the names of
-// files, the tick that makes them durable, recovery after a crash, retention and
-// deletion. [Recorder] writes; [Library], which shares its files, reads. The
+// files, the tick that makes them durable, recovery after a crash, retention,
+// deletion and what is kept as evidence. [Recorder] writes; [Library], which shares its files, reads. The
 // recorder holds no key that opens footage: the key of a segment exists in
 // memory while the segment is open, and reading one, even the one that is being
 // written, goes through the caller's nvr.Opener.

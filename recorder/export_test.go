@@ -43,7 +43,7 @@ func (r *Recorder) Place(id nvr.StreamID) string {
 
 // Remove deletes segments now.
 func (r *Recorder) Remove(ctx context.Context, segments []nvr.Segment, cause nvr.Cause) error {
-	return r.remove(ctx, segments, cause)
+	return r.remove(ctx, segments, cause, "")
 }
 
 // Writer takes frames one by one, as the goroutine of a stream does.

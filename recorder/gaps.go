@@ -116,7 +116,7 @@ func (w *writer) idle(ctx context.Context) {
 	}
 	state := w.stream.State()
 	if w.boot {
-		if time.Since(w.began) < bootPatience {
+		if time.Since(w.began) < bootPatience && !private(state) {
 			return
 		}
 		w.endGap(ctx, w.began)
@@ -127,7 +127,7 @@ func (w *writer) idle(ctx context.Context) {
 		w.flush(ctx)
 	}
 	since := time.Since(w.frag.pictured)
-	if w.frag.pictured.IsZero() || (!state.Up && since > time.Second) || since > gapAfter {
+	if w.frag.pictured.IsZero() || private(state) && since > lastEvent || !state.Up && since > time.Second || since > gapAfter {
 		if w.seg != nil {
 			w.finish(ctx)
 		}
@@ -136,6 +136,9 @@ func (w *writer) idle(ctx context.Context) {
 		}
 	}
 }
+
+// private reports whether a stream stopped for privacy mode, and so at once.
+func private(state nvr.StreamState) bool { return !state.Up && state.Down.Cause == nvr.Privacy }
 
 const noPictures = "The camera sends no pictures."
 
@@ -188,6 +191,10 @@ func (w *writer) RecordingStatus() nvr.RecordingStatus {
 // errNoVault: there is an owner, and yet no key to seal to.
 var errNoVault = errors.New("no vault of the day")
 
+// errVaultGone: the vault was replaced while the segment was begun; the next one
+// takes another.
+var errVaultGone = errors.New("the vault was replaced")
+
 // causeOf turns an error into what the owner is told.
 func causeOf(err error) (nvr.Cause, string) {
 	switch {
@@ -195,6 +202,8 @@ func causeOf(err error) (nvr.Cause, string) {
 		return nvr.NoOwner, "Finish the set-up: without an owner there is nobody to seal footage to."
 	case errors.Is(err, errNoVault):
 		return nvr.NoOwner, "An owner must log in: until then there is nobody to seal footage to."
+	case errors.Is(err, errKept):
+		return nvr.DiskFull, keptDetail
 	case isFull(err):
 		return nvr.DiskFull, "The disk is full."
 	case errors.Is(err, errNoDisk):

@@ -87,6 +87,19 @@ type Gaps interface {
 	GapsIn(ctx context.Context, stream nvr.StreamID, from, to time.Time) ([]nvr.Gap, error)
 }
 
+// Ledger is the recorder's view of what people decided about footage, in
+// config.db.
+type Ledger interface {
+	// Holds returns what is kept as evidence.
+	Holds(ctx context.Context) ([]nvr.Hold, error)
+	AddHold(ctx context.Context, h nvr.Hold) error
+	RemoveHold(ctx context.Context, id nvr.ID[nvr.Hold]) error
+	// OpenDeletions returns the receipts that are not done.
+	OpenDeletions(ctx context.Context) ([]nvr.Deletion, error)
+	// SaveDeletion inserts or replaces a receipt.
+	SaveDeletion(ctx context.Context, d nvr.Deletion) error
+}
+
 // Disks is the recorder's view of the footage paths in config.db.
 type Disks interface {
 	Disks(ctx context.Context) ([]nvr.Disk, error)

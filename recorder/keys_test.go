@@ -2,6 +2,7 @@ package recorder_test
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 
@@ -18,11 +19,19 @@ type keys struct {
 	none   error
 
 	destroyed map[nvr.VaultID]bool
+	replaced  map[nvr.VaultID]bool
 	foreign   nvr.VaultID // nobody here has the key
 }
 
 func newKeys() *keys {
-	return &keys{vaults: map[string]nvr.VaultID{}, pairs: map[nvr.VaultID]*vault.KeyPair{}, destroyed: map[nvr.VaultID]bool{}}
+	return &keys{vaults: map[string]nvr.VaultID{}, pairs: map[nvr.VaultID]*vault.KeyPair{}, destroyed: map[nvr.VaultID]bool{}, replaced: map[nvr.VaultID]bool{}}
+}
+
+// clone returns keys that change by themselves.
+func (k *keys) clone() *keys {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return &keys{vaults: maps.Clone(k.vaults), pairs: maps.Clone(k.pairs), destroyed: maps.Clone(k.destroyed), replaced: maps.Clone(k.replaced)}
 }
 
 func (k *keys) CurrentVault(_ context.Context, c nvr.CameraID, at time.Time) (nvr.Recipient, error) {
@@ -47,7 +56,22 @@ func (k *keys) CurrentVault(_ context.Context, c nvr.CameraID, at time.Time) (nv
 func (k *keys) VaultInForce(_ nvr.CameraID, id nvr.VaultID) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.pairs[id] != nil
+	return k.pairs[id] != nil && !k.replaced[id]
+}
+
+func (k *keys) NewVault(_ context.Context, c nvr.CameraID, at time.Time) (nvr.Recipient, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	name := c.String() + at.UTC().Format(time.DateOnly)
+	k.replaced[k.vaults[name]] = true
+	delete(k.vaults, name)
+	pair, err := vault.NewKeyPair()
+	if err != nil {
+		return nvr.Recipient{}, err
+	}
+	id := nvr.NewID[nvr.Vault]()
+	k.pairs[id] = pair
+	return nvr.Recipient{Vault: id, Public: pair.Public(), EscrowFile: []byte("escrow of " + id.String())}, nil
 }
 
 func (k *keys) DestroyVault(_ context.Context, id nvr.VaultID) error {

@@ -131,9 +131,33 @@ type opened struct {
 	part
 	file      *os.File
 	fragments []vault.Fragment
+	sound     bool // it may be given away
 }
 
+// Close implements io.Closer.
 func (o *opened) Close() error { return o.file.Close() }
+
+// Init returns the init segment, without the sound where that is not given away.
+func (o *opened) Init() ([]byte, error) {
+	init, err := o.Reader.Init()
+	if err != nil || o.sound {
+		return init, err
+	}
+	return cmaf.SilentInit(init)
+}
+
+// fragment appends a fragment to dst, without the sound where that is not given
+// away: of one that has nothing but sound there is nothing then.
+func (o *opened) fragment(dst []byte, f vault.Fragment) ([]byte, error) {
+	if o.sound {
+		return o.ReadFragment(dst, f, false)
+	}
+	whole, err := o.ReadFragment(nil, f, false)
+	if err != nil {
+		return dst, err
+	}
+	return cmaf.AppendSilent(dst, whole, f.KeyBytes > 0)
+}
 
 // open unlocks a segment.
 func (l *Library) open(ctx context.Context, opener nvr.Opener, p part) (*opened, error) {
@@ -180,6 +204,9 @@ func unlock(ctx context.Context, opener nvr.Opener, p part, f *os.File) (*opened
 	if err != nil {
 		return nil, err
 	}
+	if h := sealed.Header(); h.Stream != p.Stream || h.Seq != p.Seq || !h.Start.Truncate(time.Millisecond).Equal(p.Start) {
+		return nil, fmt.Errorf("the file is that of another segment: %w", nvr.ErrCorrupt)
+	}
 	key, err := opener.OpenKey(ctx, nvr.VaultID(sealed.Vault()), sealed.Info(), sealed.SealedKey())
 	if err != nil {
 		return nil, fmt.Errorf("open segment key: %w", err)
@@ -223,7 +250,7 @@ func (l *Library) each(ctx context.Context, opener nvr.Opener, req nvr.MediaRequ
 		case err != nil:
 			return err
 		}
-		visited = true
+		visited, o.sound = true, req.Sound
 		err = visit(o)
 		if err := errors.Join(err, o.Close()); err != nil {
 			return err
@@ -235,12 +262,12 @@ func (l *Library) each(ctx context.Context, opener nvr.Opener, req nvr.MediaRequ
 	return nil
 }
 
-// Index lists the fragments of a stream that overlap [from, to).
-func (l *Library) Index(ctx context.Context, opener nvr.Opener, stream nvr.StreamID, from, to time.Time) (nvr.PlayIndex, error) {
+// Index lists the fragments that overlap [req.From, req.To). Their sizes count
+// the sound whether it is asked for or not.
+func (l *Library) Index(ctx context.Context, opener nvr.Opener, req nvr.MediaRequest) (nvr.PlayIndex, error) {
 	var index nvr.PlayIndex
 	inits := make(map[string]int)
-	first, last := nvr.Ticks(from), nvr.Ticks(to)
-	req := nvr.MediaRequest{Stream: stream, From: from, To: to}
+	first, last := nvr.Ticks(req.From), nvr.Ticks(req.To)
 	err := l.each(ctx, opener, req, func(o *opened) error {
 		init, err := o.Init()
 		if err != nil {
@@ -278,15 +305,16 @@ func reference(s nvr.Segment) nvr.SegmentID {
 	return id
 }
 
-// Init returns the initialization segment of a segment that Index named.
-func (l *Library) Init(ctx context.Context, opener nvr.Opener, stream nvr.StreamID, id nvr.SegmentID) ([]byte, error) {
+// Init returns the initialization segment of a segment that Index named, with
+// or without the sound as the index was asked for.
+func (l *Library) Init(ctx context.Context, opener nvr.Opener, stream nvr.StreamID, id nvr.SegmentID, sound bool) ([]byte, error) {
 	millis, seq := binary.BigEndian.Uint64(id[:8]), binary.BigEndian.Uint64(id[8:])
 	if millis > maxMillis {
 		return nil, nvr.ErrNotFound
 	}
 	start := time.UnixMilli(int64(millis))
 	var found []byte
-	req := nvr.MediaRequest{Stream: stream, From: start, To: start.Add(time.Millisecond)}
+	req := nvr.MediaRequest{Stream: stream, From: start, To: start.Add(time.Millisecond), Sound: sound}
 	err := l.each(ctx, opener, req, func(o *opened) error {
 		if o.Seq != seq || !o.Start.Equal(start) {
 			return nil
@@ -326,12 +354,16 @@ func (l *Library) Media(ctx context.Context, opener nvr.Opener, req nvr.MediaReq
 			if ctx.Err() != nil {
 				return ctx.Err() // who watches may have lost the right meanwhile
 			}
-			buf, err = o.ReadFragment(buf[:0], f, req.KeysOnly)
+			if req.KeysOnly {
+				buf, err = o.ReadFragment(buf[:0], f, true)
+			} else {
+				buf, err = o.fragment(buf[:0], f)
+			}
 			if err != nil {
 				continue // a damaged slot costs this fragment
 			}
 			if req.KeysOnly {
-				err = keys.write(w, buf)
+				err = keys.write(w, buf) // takes the picture alone
 			} else {
 				_, err = w.Write(buf)
 			}
@@ -427,6 +459,18 @@ func sealedKey(p part) (key nvr.SealedKey, err error) {
 		return nvr.SealedKey{}, err
 	}
 	return nvr.SealedKey{Vault: sealed.Vault(), Info: sealed.Info(), Sealed: sealed.SealedKey()}, nil
+}
+
+// cameraOf returns the camera of the house that a stream belongs to; zero: none.
+func (r *Recorder) cameraOf(stream nvr.StreamID) nvr.CameraID {
+	for _, status := range r.cameras.List() {
+		for _, source := range status.Camera.Streams {
+			if source.Stream == stream {
+				return status.Camera.ID
+			}
+		}
+	}
+	return nvr.CameraID{}
 }
 
 // streamsOf lists the streams of a camera of the house.

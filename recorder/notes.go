@@ -45,6 +45,13 @@ func (r *Recorder) SaveEvent(ctx context.Context, e nvr.Event, thumbnail []byte)
 	if w == nil {
 		return fmt.Errorf("store event: %w: %w", errNoSegment, nvr.ErrNotFound)
 	}
+	e, pictured, some := w.ownShare(e)
+	if !some {
+		return nil // it was deleted before it was stored
+	}
+	if !pictured {
+		thumbnail = nil
+	}
 	n := &note{until: time.Now().Add(noteTime), done: make(chan error, 1)}
 	var err error
 	if n.event, err = encodeEvent(e); err != nil {
@@ -192,6 +199,9 @@ func (w *writer) closeNotes() {
 func (w *writer) move(s nvr.MotionSecond) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if s.Second < w.disowned.Unix() {
+		return
+	}
 	i, known := slices.BinarySearchFunc(w.moved, s.Second, bySecond)
 	if known {
 		w.moved[i].Map.Add(&s.Map)

@@ -22,6 +22,9 @@ type Vaults interface {
 	// VaultInForce reports whether footage may still be sealed to a vault that
 	// CurrentVault returned. It does no I/O and may be called at each key frame.
 	VaultInForce(camera nvr.CameraID, id nvr.VaultID) bool
+	// NewVault returns a fresh vault of a camera and UTC day to seal keys of that
+	// day to once more. The one that CurrentVault returned is in force no more.
+	NewVault(ctx context.Context, camera nvr.CameraID, at time.Time) (nvr.Recipient, error)
 	// DestroyVault erases the key of a vault everywhere, so that nothing that
 	// was sealed to it can be opened again.
 	DestroyVault(ctx context.Context, id nvr.VaultID) error
@@ -40,6 +43,7 @@ type Config struct {
 	Gaps     Gaps
 	Disks    Disks
 	Settings Settings
+	Ledger   Ledger
 	Vaults   Vaults
 	Cameras  Cameras
 	Bus      *nvr.Bus
@@ -60,6 +64,7 @@ type Recorder struct {
 	gaps     Gaps
 	store    Disks
 	settings Settings
+	ledger   Ledger
 	vaults   Vaults
 	cameras  Cameras
 	bus      *nvr.Bus
@@ -69,6 +74,7 @@ type Recorder struct {
 	began    time.Time
 	age      *age
 	tidy     sync.Mutex    // held while rows and files are brought in step
+	deciding sync.Mutex    // held while footage is deleted or kept for somebody; before tidy
 	doubt    chan struct{} // a disk came into use: index and files are to be compared
 
 	mu      sync.Mutex // guards what follows, up to seqMu
@@ -79,6 +85,7 @@ type Recorder struct {
 	// know yet.
 	unlisted map[nvr.DiskID]struct{}
 	leftover bool // the garbage list is not empty
+	undone   bool // somebody's deletion is not done
 	scenes   map[nvr.CameraID]*scene
 	quieted  map[nvr.StreamID]int // box day up to which quiet footage was deleted
 
@@ -103,7 +110,7 @@ func New(ctx context.Context, cfg Config) (*Recorder, error) {
 		return nil, err
 	}
 	r := &Recorder{
-		index: cfg.Index, gaps: cfg.Gaps, store: cfg.Disks, settings: cfg.Settings, vaults: cfg.Vaults,
+		index: cfg.Index, gaps: cfg.Gaps, store: cfg.Disks, settings: cfg.Settings, ledger: cfg.Ledger, vaults: cfg.Vaults,
 		cameras: cfg.Cameras, bus: cfg.Bus, log: cfg.Log, keepDays: cfg.RetentionDays,
 		boot: [16]byte(nvr.NewID[Recorder]()), began: time.Now(), age: boxAge,
 		disks: make(map[nvr.DiskID]*disk), writers: make(map[nvr.StreamID]*running),
@@ -200,6 +207,7 @@ func (r *Recorder) Prepare(ctx context.Context) error {
 	if err := r.finishGarbage(ctx); err != nil {
 		r.log.Error("delete what was discarded", slog.Any("err", err)) // no reason not to record
 	}
+	r.takeUp(ctx)
 	return ctx.Err()
 }
 
@@ -349,10 +357,14 @@ func (r *Recorder) place(ctx context.Context, s nvr.Segment, to nvr.Recipient, s
 		tried[d] = true
 		f, err = r.createOn(d, s, to, size)
 		if isFull(err) {
-			if err := r.makeRoom(ctx, d, 2*size); err != nil {
-				r.log.Warn("make room", slog.Any("disk", d.ID), slog.Any("err", err))
+			roomErr := r.makeRoom(ctx, d, 2*size)
+			if roomErr != nil {
+				r.log.Warn("make room", slog.Any("disk", d.ID), slog.Any("err", roomErr))
 			}
 			f, err = r.createOn(d, s, to, size)
+			if isFull(err) && errors.Is(roomErr, errKept) {
+				err = fmt.Errorf("%w: %w", errKept, err)
+			}
 		}
 		if err == nil {
 			if state, _ := d.status(); state == nvr.DiskNoRoom {
@@ -440,6 +452,11 @@ func (r *Recorder) nextSeq(ctx context.Context, id nvr.StreamID) (uint64, error)
 			return 0, fmt.Errorf("read sequence: %w", nvr.ErrCorrupt)
 		default:
 			start = binary.BigEndian.Uint64(raw)
+		}
+		// A configuration from a backup knows older numbers than the footage has. An
+		// index that is broken is no reason not to record.
+		if newest, there, err := r.newest(ctx, id); err == nil && there {
+			start = max(start, newest.Seq+1)
 		}
 		block = seqBlock{next: start, end: start + seqReserve}
 		if err := r.settings.SetSetting(ctx, key, binary.BigEndian.AppendUint64(nil, block.end)); err != nil {

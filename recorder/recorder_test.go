@@ -35,6 +35,7 @@ type house struct {
 	bus     *nvr.Bus
 	paths   []string
 	wrap    func(recorder.Index) recorder.Index
+	ledger  func(recorder.Ledger) recorder.Ledger
 	vaults  func(*house, *vault.MachineKey) recorder.Vaults
 	stop    func()
 	oldRows []nvr.Segment // of the main stream, when it was stopped
@@ -78,6 +79,7 @@ func openHouse(t testing.TB, dir string, camera nvr.Camera, k *keys, opts ...fun
 	machine := must[*vault.MachineKey](t)(vault.LoadOrCreateMachineKey(filepath.Join(dir, "machine.key")))
 	h := &house{t: t, dir: dir, keys: k, camera: camera, bus: nvr.NewBus(), streams: map[nvr.StreamID]*nvr.Stream{}}
 	h.paths, h.wrap = []string{h.footage()}, func(x recorder.Index) recorder.Index { return x }
+	h.ledger = func(l recorder.Ledger) recorder.Ledger { return l }
 	h.vaults = func(*house, *vault.MachineKey) recorder.Vaults { return k }
 	for _, o := range opts {
 		o(h)
@@ -88,7 +90,7 @@ func openHouse(t testing.TB, dir string, camera nvr.Camera, k *keys, opts ...fun
 		h.streams[s.Stream] = nvr.NewStream(s.Stream, nvr.StreamConfig{Window: 1 << 20, Hold: 1 << 30})
 	}
 	h.rec = must[*recorder.Recorder](t)(recorder.New(ctx, recorder.Config{
-		Index: h.wrap(h.index), Gaps: h.config, Disks: h.config, Settings: h.config, Vaults: h.vaults(h, machine),
+		Index: h.wrap(h.index), Gaps: h.config, Disks: h.config, Settings: h.config, Ledger: h.ledger(h.config), Vaults: h.vaults(h, machine),
 		Cameras: h, Bus: h.bus, Log: quiet(t),
 	}))
 	for _, path := range h.paths {
@@ -195,13 +197,13 @@ func (h *house) recorded(stream nvr.StreamID, from, to time.Time) []pictureRead 
 func (h *house) recordedFor(opener nvr.Opener, stream nvr.StreamID, from, to time.Time) []pictureRead {
 	h.t.Helper()
 	var out []pictureRead
-	index, err := h.lib.Index(h.t.Context(), opener, stream, from, to)
+	index, err := h.lib.Index(h.t.Context(), opener, nvr.MediaRequest{Stream: stream, From: from, To: to, Sound: true})
 	if err != nil {
 		h.t.Fatalf("read index: %v", err)
 	}
 	for _, p := range index.Parts {
 		var buf bytes.Buffer
-		req := nvr.MediaRequest{Stream: stream, From: nvr.TickTime(p.Time), To: nvr.TickTime(p.Time).Add(time.Microsecond * 12)}
+		req := nvr.MediaRequest{Stream: stream, From: nvr.TickTime(p.Time), To: nvr.TickTime(p.Time).Add(time.Microsecond * 12), Sound: true}
 		if err := h.lib.Media(h.t.Context(), opener, req, &buf); err != nil {
 			h.t.Fatalf("read media: %v", err)
 		}
@@ -384,10 +386,10 @@ func TestNothingIsReadWithoutTheKey(t *testing.T) {
 	if err := h.lib.Media(t.Context(), h.keys, req, &out); !errors.Is(err, nvr.ErrLocked) || out.Len() > 0 {
 		t.Errorf("media: %v and %d bytes, want ErrLocked and none", err, out.Len())
 	}
-	if _, err := h.lib.Index(t.Context(), h.keys, h.id(), start, time.Now()); !errors.Is(err, nvr.ErrLocked) {
+	if _, err := h.lib.Index(t.Context(), h.keys, req); !errors.Is(err, nvr.ErrLocked) {
 		t.Errorf("index: %v, want ErrLocked", err)
 	}
-	if _, err := h.lib.Export(t.Context(), h.keys, h.id(), start, time.Now()); !errors.Is(err, nvr.ErrLocked) {
+	if _, err := h.lib.Export(t.Context(), h.keys, req); !errors.Is(err, nvr.ErrLocked) {
 		t.Errorf("export: %v, want ErrLocked", err)
 	}
 }

@@ -148,6 +148,7 @@ func (r *Recorder) mend(ctx context.Context, d *disk) error {
 	if err := r.reconcileDisk(ctx, d); err != nil {
 		return fmt.Errorf("compare index with footage: %w", err)
 	}
+	r.takeUp(ctx) // of what came back, some is kept and some was to go
 	r.mu.Lock()
 	_, was := r.unlisted[d.ID]
 	delete(r.unlisted, d.ID)

@@ -58,24 +58,31 @@ func (l *Library) Streams(ctx context.Context) ([]Footage, error) {
 }
 
 // newestEnd returns when the newest footage of a stream ends, the zero time
-// where there is none. The names of the files count beside the index, which may
-// be new or lack its last rows, and is mended only later. Newest is what has the
-// highest sequence number: the clock may have been set back.
+// where there is none.
 func (r *Recorder) newestEnd(ctx context.Context, id nvr.StreamID) (time.Time, error) {
-	newest, err := r.index.Newest(ctx, id)
-	if err != nil && !errors.Is(err, nvr.ErrNotFound) {
+	newest, ok, err := r.newest(ctx, id)
+	if err != nil || !ok {
 		return time.Time{}, err
 	}
-	end := newest.End()
-	if err != nil {
-		end = time.Time{}
+	return newest.End(), nil
+}
+
+// newest returns the newest footage of a stream, if there is any. The names of
+// the files count beside the index, which may be new or lack its last rows, and
+// is mended only later. Newest is what has the highest sequence number: the clock
+// may have been set back.
+func (r *Recorder) newest(ctx context.Context, id nvr.StreamID) (newest nvr.Segment, ok bool, err error) {
+	newest, err = r.index.Newest(ctx, id)
+	if err != nil && !errors.Is(err, nvr.ErrNotFound) {
+		return nvr.Segment{}, false, err
 	}
+	ok = err == nil
 	for _, d := range r.list() {
-		if s, ok := d.newest(id); ok && (end.IsZero() || s.Seq > newest.Seq) {
-			newest, end = s, s.End()
+		if s, there := d.newest(id); there && (!ok || s.Seq > newest.Seq) {
+			newest, ok = s, true
 		}
 	}
-	return end, nil
+	return newest, ok, nil
 }
 
 // newest returns what the name of the newest file in the last folder of a stream

@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -48,6 +49,9 @@ func (r *Recorder) growOld(ctx context.Context) {
 			Kind: nvr.Problem, Source: "recorder", Start: time.Now(), Cause: nvr.ClockStep,
 			Detail: "The clock was set by more than an hour. Nothing is deleted for its age until it has run steadily for a day.",
 		})
+	}
+	if r.isUndone() {
+		r.takeUp(ctx)
 	}
 	if r.hasLeftover() {
 		if err := r.finishGarbage(ctx); err != nil && ctx.Err() == nil {
@@ -99,7 +103,7 @@ func (r *Recorder) expireUpTo(ctx context.Context, disk nvr.DiskID, stream nvr.S
 		if err != nil || len(old) == 0 {
 			return err
 		}
-		if err := r.remove(ctx, old, nvr.Expired); err != nil {
+		if err := r.remove(ctx, old, nvr.Expired, ""); err != nil {
 			return err
 		}
 	}
@@ -127,7 +131,7 @@ func (r *Recorder) expireQuiet(ctx context.Context, stream nvr.StreamID, maxDay 
 		if len(quiet) == 0 {
 			break
 		}
-		if err := r.remove(ctx, quiet, nvr.Expired); err != nil {
+		if err := r.remove(ctx, quiet, nvr.Expired, ""); err != nil {
 			return err
 		}
 	}
@@ -148,6 +152,7 @@ func (r *Recorder) trim(ctx context.Context) {
 		if err == nil && over > 0 {
 			err = r.makeRoom(ctx, d, over)
 		}
+		d.crowd(errors.Is(err, errKept))
 		if err != nil && ctx.Err() == nil {
 			r.log.Error("keep the reserve", slog.Any("disk", d.ID), slog.Any("err", err))
 		}
@@ -199,6 +204,9 @@ func (r *Recorder) makeRoom(ctx context.Context, d *disk, need int64) error {
 		if err != nil {
 			return err
 		}
+		if len(old) == 0 && r.keptOn(ctx, d.ID) {
+			return errKept
+		}
 		if len(old) == 0 {
 			return fmt.Errorf("nothing is left to delete: %w", errNoDisk)
 		}
@@ -207,7 +215,7 @@ func (r *Recorder) makeRoom(ctx context.Context, d *disk, need int64) error {
 			need -= old[take].Bytes
 			take++
 		}
-		if err := r.remove(ctx, old[:take], nvr.Quota); err != nil {
+		if err := r.remove(ctx, old[:take], nvr.Quota, ""); err != nil {
 			return err
 		}
 	}

@@ -220,7 +220,7 @@ func (x *filmed) film(t *testing.T, seconds int) {
 	for i, s := range x.camera.Streams {
 		filmed := x.filmed()
 		eventually(t, "all that came is readable", func() bool {
-			parts := must[nvr.PlayIndex](t)(x.lib.Index(t.Context(), x.anna, s.Stream, x.start, filmed)).Parts
+			parts := must[nvr.PlayIndex](t)(x.lib.Index(t.Context(), x.anna, nvr.MediaRequest{Stream: s.Stream, From: x.start, To: filmed})).Parts
 			return len(parts) > 0 && parts[len(parts)-1].Time+parts[len(parts)-1].Duration >= nvr.Ticks(filmed)-1
 		})
 		eventually(t, "segments are closed", func() bool {
@@ -304,7 +304,7 @@ func TestLinkThatEndsWhileItPlaysPlaysNoFurther(t *testing.T) {
 	x := newFilmed(t)
 	stream := x.camera.Streams[0].Stream
 	from, to := x.start, x.rows[0][len(x.rows[0])-1].End()
-	whole := must[nvr.PlayIndex](t)(x.lib.Index(t.Context(), x.anna, stream, from, to))
+	whole := must[nvr.PlayIndex](t)(x.lib.Index(t.Context(), x.anna, nvr.MediaRequest{Stream: stream, From: from, To: to}))
 	firstSegment := 0
 	for _, p := range whole.Parts {
 		if p.Time < nvr.Ticks(x.rows[0][0].End()) {
@@ -398,4 +398,63 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+func TestR16WhatWasDeletedStaysShutInAnOlderImageOfTheDisks(t *testing.T) {
+	t.Parallel()
+	x := newFilmed(t)
+	image := copyTree(t, x.footage())
+	from, to := x.start.Add(70*time.Second), x.start.Add(80*time.Second)
+	ben := x.login(x.auth, "Ben", benWord)
+	link, shared := x.link(t, from, to)
+	playable := func(lib *recorder.Library, opener nvr.Opener, from, to time.Time) (n int) {
+		for _, s := range x.camera.Streams {
+			var out bytes.Buffer
+			if err := lib.Media(t.Context(), opener, nvr.MediaRequest{Stream: s.Stream, From: from, To: to}, &out); err == nil {
+				n += out.Len()
+			}
+		}
+		return n
+	}
+	for _, opener := range []nvr.Opener{x.anna, ben, shared} {
+		if playable(x.lib, opener, from, to) == 0 {
+			t.Fatal("the span does not play before it is deleted")
+		}
+	}
+	plan := must[nvr.DeletionPlan](t)(x.rec.Delete(t.Context(), x.anna, nvr.DeletionRequest{Camera: x.camera.ID, From: from, To: to, By: x.anna.Principal()}))
+	if plan.From.Equal(x.start) && !plan.To.Before(x.filmed()) {
+		t.Fatalf("all of it went: %+v", plan)
+	}
+	end := x.filmed()
+	for _, opener := range []nvr.Opener{x.anna, ben} {
+		if playable(x.lib, opener, x.start, plan.From)+playable(x.lib, opener, plan.To, end) == 0 {
+			t.Error("what was not deleted does not play any more")
+		}
+		if playable(x.lib, opener, from, to) > 0 {
+			t.Error("what was deleted plays")
+		}
+	}
+	x.stop()
+	x.auth.Close()
+
+	// Today's config.db, the older disks, every password.
+	old := &household{}
+	old.house = newHouse(t, copyTree(t, x.dir), x.camera, nil, withPaths(image), func(h *house) {
+		h.vaults = func(h *house, machine *vault.MachineKey) recorder.Vaults {
+			old.machine, old.auth = machine, openAuth(t, h.config, machine)
+			return old.auth
+		}
+	})
+	t.Cleanup(old.auth.Close)
+	if err := old.rec.Rebuild(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range [][2]string{{"Anna", annaWord}, {"Ben", benWord}} {
+		if n := playable(old.lib, old.login(old.auth, who[0], who[1]), x.start, end); n > 0 {
+			t.Errorf("%s plays %d bytes of the older disks", who[0], n)
+		}
+	}
+	if _, _, err := old.auth.OpenLink(t.Context(), link.ID, "", "10.7.7.7", "their browser"); err == nil {
+		t.Error("the link opens without its secret")
+	}
 }

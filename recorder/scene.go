@@ -212,7 +212,7 @@ func (w *writer) rest(ctx context.Context) {
 	since := time.Since(w.seen)
 	b := nvr.Break{Cause: nvr.NoMotion}
 	switch {
-	case !state.Up && since > time.Second:
+	case private(state), !state.Up && since > time.Second:
 		b = w.quietBreak(state)
 	case since > gapAfter:
 		b = nvr.Break{Cause: nvr.CameraOffline, Detail: noPictures}

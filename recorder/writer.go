@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -27,6 +28,8 @@ const (
 	idleTick = 500 * time.Millisecond
 	// gapAfter is how long a stream is quiet before a gap is opened.
 	gapAfter = 5 * time.Second
+	// lastEvent is how long a segment waits for the event that privacy mode ended.
+	lastEvent = 300 * time.Millisecond
 	// bootPatience is how long a camera may take to connect after the start
 	// before the gap is its own.
 	bootPatience = 15 * time.Second
@@ -71,6 +74,9 @@ type writer struct {
 	notes  []*note            // events that wait, at most maxNotes bytes
 	moved  []nvr.MotionSecond // that wait for the end of the segment, by second
 	ended  bool               // takes no more notes
+	// disowned is up to when somebody deleted footage: what tells of before is
+	// not taken any more.
+	disowned time.Time
 }
 
 // openSegment is a segment that is not in the index yet.
@@ -112,7 +118,7 @@ func (w *writer) run(ctx context.Context) {
 			w.frame(ctx, f, missed)
 			continue
 		}
-		if err != nil || ended { // the stream is closed, or all that came is taken
+		if err != nil && !errors.Is(err, nvr.ErrPrivate) || ended { // the stream is closed, or all that came is taken
 			w.finish(ctx)
 			return
 		}
@@ -204,6 +210,9 @@ func (w *writer) begin(ctx context.Context, f *nvr.Frame) {
 		return
 	}
 	seg, err := w.open(ctx, f)
+	if errors.Is(err, errVaultGone) {
+		seg, err = w.open(ctx, f)
+	}
 	if err != nil {
 		w.refuse(ctx, err)
 		return
@@ -236,6 +245,11 @@ func (w *writer) open(ctx context.Context, f *nvr.Frame) (*openSegment, error) {
 	out, err := w.rec.place(ctx, meta, to, w.expectedSize())
 	if err != nil {
 		return nil, err
+	}
+	// Only now: from here on who replaces the vault sees that it is being used.
+	if !w.rec.vaults.VaultInForce(w.camera, to.Vault) {
+		out.abandon()
+		return nil, errVaultGone
 	}
 	sealed, err := vault.NewWriter(out, w.sealOptions(meta, to))
 	if err == nil {

@@ -19,12 +19,12 @@ func fill(pattern string, c nvr.Camera) (method, path string) {
 	}
 	path = strings.NewReplacer(
 		"{$}", "", "{camera}", c.ID.String(), "{segment}", nvr.NewID[nvr.Segment]().String(),
-		"{person}", nvr.NewID[nvr.Principal]().String(), "{event}", ui.EventWord(nvr.EventRef{Stream: nvr.NewID[nvr.Stream](), Start: at(0)}),
+		"{person}", nvr.NewID[nvr.Principal]().String(), "{link}", nvr.NewID[nvr.Principal]().String(), "{hold}", nvr.NewID[nvr.Hold]().String(), "{event}", ui.EventWord(nvr.EventRef{Stream: nvr.NewID[nvr.Stream](), Start: at(0)}),
 	).Replace(path)
 	return method, path
 }
 
-func TestOnlyTheListedRoutesAnswerWithoutLogin(t *testing.T) {
+func TestR24OnlyTheListedRoutesAnswerWithoutLogin(t *testing.T) {
 	h := newHouse(t)
 	h.claim()
 	camera := h.fleet.add("Front door")
@@ -33,9 +33,12 @@ func TestOnlyTheListedRoutesAnswerWithoutLogin(t *testing.T) {
 		// Who has no password yet, or none any more, proves to be somebody with an
 		// invitation, the printed key or the two secrets of a remembered device.
 		"GET /join", "POST /join/code", "POST /join", "GET /recover", "POST /recover", "POST /api/v1/device/login",
+		// Who has a link has no account: the page is empty, and the secret of the link
+		// opens what it shows.
+		"GET /shared", "POST /api/v1/shared",
 		"GET /setup", "POST /setup/code", "POST /setup/owner", "POST /setup/recovery", "POST /setup/factor", "/",
 	}
-	const forms = 12 // so many of these answer by themselves
+	const forms = 14 // so many of these answer by themselves
 	for _, rt := range h.Routes() {
 		if rt.Open != slices.Contains(open, rt.Pattern) {
 			t.Errorf("%s: open is %v", rt.Pattern, rt.Open)
@@ -60,7 +63,7 @@ func TestOnlyTheListedRoutesAnswerWithoutLogin(t *testing.T) {
 	}
 }
 
-func TestForeignCameraIsNotFound(t *testing.T) {
+func TestR6ForeignCameraIsNotFound(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser(h.claim())
 	unknown := nvr.Camera{ID: nvr.NewID[nvr.Camera]()}
@@ -75,7 +78,7 @@ func TestForeignCameraIsNotFound(t *testing.T) {
 	}
 }
 
-func TestEveryAnswerIsClosedToOthers(t *testing.T) {
+func TestR23EveryAnswerIsClosedToOthers(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser(h.claim())
 	camera := h.fleet.add("Front door")
@@ -160,7 +163,7 @@ func TestPolicyReportsAreCounted(t *testing.T) {
 	}
 }
 
-func TestPagesHaveNothingInline(t *testing.T) {
+func TestR21PagesLoadNothingFromElsewhere(t *testing.T) {
 	h := newHouse(t)
 	b := h.browser(h.claim())
 	camera := h.fleet.add(`<b>"Door"</b> & 🐈`)

@@ -110,11 +110,38 @@ func validHost(s string) bool {
 	return hostName.MatchString(host)
 }
 
+// host is the address without scheme and path, with its port if one was typed.
+func (a address) host() string {
+	u, err := url.Parse(a.url)
+	if err != nil {
+		return "" // parseAddress wrote it, so it parses
+	}
+	if u.Port() == "" {
+		return u.Hostname()
+	}
+	return u.Host
+}
+
 func unescape(s string) string {
 	if plain, err := url.PathUnescape(s); err == nil {
 		return plain
 	}
 	return s
+}
+
+// makerOf finds the maker in what a camera calls itself; empty for an unknown one.
+func makerOf(words string) string {
+	words = strings.ToLower(words)
+	for _, m := range makers() {
+		for name := range strings.SplitSeq(strings.ToLower(m.name), ",") {
+			for word := range strings.FieldsSeq(name) {
+				if strings.Contains(words, word) {
+					return m.id
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // withPath replaces path and query of an address.

@@ -138,7 +138,7 @@ func TestMediaIsAskedForAsWritten(t *testing.T) {
 		t.Errorf("%q %q", w.Header().Get("Content-Type"), w.Body)
 	}
 	want := nvr.MediaRequest{
-		Stream: camera.Streams[1].Stream, From: time.UnixMilli(1000).UTC(), To: time.UnixMilli(2000).UTC(), KeysOnly: true,
+		Stream: camera.Streams[1].Stream, From: time.UnixMilli(1000).UTC(), To: time.UnixMilli(2000).UTC(), KeysOnly: true, Sound: true,
 	}
 	if len(h.footage.asked) != 1 || h.footage.asked[0] != want {
 		t.Errorf("asked %+v, want %+v", h.footage.asked, want)

@@ -126,6 +126,15 @@ func (c *call) render(status int, page templ.Component) error {
 	return nil
 }
 
+// moment is the time that the rights are asked for where the request names no
+// footage: now, and for a link, which shows the past only, its beginning.
+func (c *call) moment() time.Time {
+	if l := c.sess.Link(); l != nil {
+		return l.From
+	}
+	return time.Now()
+}
+
 // addr is where the request comes from, without the port.
 func (c *call) addr() string {
 	host, _, err := net.SplitHostPort(c.r.RemoteAddr)
@@ -138,13 +147,16 @@ func (c *call) addr() string {
 // page is the frame of a page, with the texts id.
 func (s *Server) page(c *call, title, tab string) view.Page {
 	p := view.Page{Text: s.text, Static: s.static.URL, Title: title, Tab: tab}
-	if c.sess != nil {
+	known := c.sess != nil && c.sess.KnownAt(c.addr())
+	if known || c.sess != nil && c.route.anywhere {
 		p.User, p.Locked = c.sess.Name(), c.sess.Locked()
 		p.May = func(a string) bool {
 			return s.authorize(c.r.Context(), c.sess, auth.Action(a), nvr.CameraID{}, time.Now()) == nil
 		}
-		if c.sess.Role() == nvr.Owner {
-			p.Alarms = s.cfg.Auth.Alarms()
+		if known && c.sess.Role() == nvr.Owner {
+			for _, word := range s.cfg.Auth.Alarms() {
+				p.Alarms = append(p.Alarms, s.text.T(alarmText(word)))
+			}
 		}
 	}
 	if note := c.r.URL.Query().Get("done"); note != "" {
@@ -158,8 +170,18 @@ func (s *Server) notice(word string) string {
 	switch word {
 	case "saved":
 		return s.text.T("settings.saved")
+	case "private":
+		return s.text.T("privacy.is_on")
+	case "revealed":
+		return s.text.T("privacy.is_off")
+	case "planned":
+		return s.text.T("privacy.planned")
 	case "retried":
 		return s.text.T("camera.retried")
+	case "replaced":
+		return s.text.T("replace.done")
+	case "masks":
+		return s.text.T("mask.saved")
 	case "removed":
 		return s.text.T("settings.removed")
 	case "password":
@@ -172,6 +194,16 @@ func (s *Server) notice(word string) string {
 		return s.text.T("factor.is_off")
 	case "forgotten":
 		return s.text.T("device.forgotten")
+	case "deleted":
+		return s.text.T("deletion.done")
+	case "deletion-finished":
+		return s.text.T("deletion.finished")
+	case "kept":
+		return s.text.T("keep.done")
+	case "lifted":
+		return s.text.T("keep.lifted")
+	case "link-ended":
+		return s.text.T("links.ended")
 	case "revoked":
 		return s.text.T("account.revoked")
 	}

@@ -54,7 +54,9 @@ func (s *Server) useDevice(c *call) error {
 	key := auth.DeviceKey{Cookie: cookie.Value, Second: c.r.PostFormValue("second")}
 	if c.sess, err = s.session(c); err == nil {
 		// It may be the device of somebody else in the house: it stays remembered.
-		err = s.cfg.Auth.UnlockDevice(c.r.Context(), c.sess, key)
+		if err = s.cfg.Auth.UnlockDevice(c.r.Context(), c.sess, key); err == nil {
+			c.sess.Admit(c.addr())
+		}
 	} else {
 		err = s.loginDevice(c, key)
 	}

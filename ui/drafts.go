@@ -14,6 +14,8 @@ const (
 	maxJoins = 64
 	// maxAsked bounds cameras that were asked and not added.
 	maxAsked = 16
+	// maxFound bounds devices that answered a search.
+	maxFound = 256
 	// draftLife is how long something half typed is remembered.
 	draftLife = 30 * time.Minute
 )

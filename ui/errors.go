@@ -73,6 +73,7 @@ func describe(err error) *problem {
 		code   string
 		text   string
 	}{
+		{nvr.ErrNotKept, http.StatusInsufficientStorage, "not-kept", "error.not_kept"},
 		{nvr.ErrNotFound, http.StatusNotFound, "not-found", "error.not_found"},
 		{auth.ErrNoSession, http.StatusUnauthorized, "login", "error.login_needed"},
 		{auth.ErrRoster, http.StatusForbidden, "roster", "error.roster"},
@@ -86,11 +87,14 @@ func describe(err error) *problem {
 		{auth.ErrRecoveryKey, http.StatusForbidden, "recovery-key", "error.recovery_key"},
 		{auth.ErrTOTP, http.StatusUnprocessableEntity, "factor", "setup.factor_wrong"},
 		{nvr.ErrForbidden, http.StatusForbidden, "forbidden", "error.forbidden"},
+		{auth.ErrLink, http.StatusForbidden, "link", "error.link"},
+		{nvr.ErrBusy, http.StatusServiceUnavailable, "busy", "error.busy"},
 		{nvr.ErrLocked, http.StatusLocked, "locked", "error.locked"},
 		{nvr.ErrLogUnavailable, http.StatusServiceUnavailable, "log-unavailable", "error.log"},
 		{nvr.ErrNoOwner, http.StatusConflict, "no-owner", "error.no_owner"},
 		{nvr.ErrDestroyed, http.StatusGone, "destroyed", "error.destroyed"},
 		{nvr.ErrCorrupt, http.StatusInternalServerError, "damaged", "error.damaged"},
+		{nvr.ErrPrivate, http.StatusConflict, "private", "error.private"},
 		{live.ErrNoPicture, http.StatusServiceUnavailable, "no-picture", "error.no_picture"},
 		{nvr.ErrClosed, http.StatusServiceUnavailable, "no-picture", "error.no_picture"},
 		{nvr.ErrInvalid, http.StatusBadRequest, "invalid", "error.invalid"},

@@ -47,6 +47,7 @@ type eventJSON struct {
 	Box       [4]float64   `json:"box"`
 	Path      [][5]float64 `json:"path"`                // time, box
 	Thumbnail string       `json:"thumbnail,omitempty"` // where there is one
+	MayDelete bool         `json:"mayDelete,omitempty"`
 }
 
 // eventQuery is what listEvents is asked for.
@@ -95,7 +96,9 @@ func (s *Server) listEvents(c *call) error {
 		return err
 	}
 	for _, e := range found {
-		answer.Events = append(answer.Events, describeEvent(e, q))
+		one := describeEvent(e, q)
+		one.MayDelete = s.authorize(c.r.Context(), c.sess, auth.ActDelete, q.cameras[e.Ref.Stream], e.Start) == nil
+		answer.Events = append(answer.Events, one)
 	}
 	return c.json(http.StatusOK, answer)
 }
@@ -227,6 +230,8 @@ func kindWord(k nvr.EventKind) string {
 		return "recording-up"
 	case nvr.RecordingDown:
 		return "recording-down"
+	case nvr.PrivacyChanged:
+		return "privacy"
 	case nvr.DiskDown:
 		return "disk-down"
 	case nvr.DiskUp:

@@ -116,7 +116,7 @@ func TestEventsOfAForeignCameraDoNotExist(t *testing.T) {
 	wantStatus(t, b.get("/api/v1/events?camera="+bedroom.ID.String()), http.StatusNotFound)
 	wantStatus(t, b.get("/api/v1/events/"+ui.EventWord(hidden.Ref)+"/thumbnail.jpg"), http.StatusNotFound)
 	base := "/api/v1/cameras/" + bedroom.ID.String()
-	for _, path := range []string{"/density?from=0&to=1000", "/search?from=0&to=1000&x=0&y=0&w=1&h=1", "/still.jpg"} {
+	for _, path := range []string{"/search?from=0&to=1000&x=0&y=0&w=1&h=1", "/still.jpg"} {
 		wantStatus(t, b.get(base+path), http.StatusNotFound)
 	}
 	if h.moved.thumbnails != 0 || len(h.moved.boxes) != 0 || len(h.moved.stills) != 0 {
@@ -155,7 +155,7 @@ func TestLockedEventsSaySo(t *testing.T) {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 	}
-	wantStatus(t, b.get(base+"/density?from=0&to=1000"), http.StatusOK)
+	wantStatus(t, b.get("/api/v1/overview?from=0&to=1000&cells=10"), http.StatusOK)
 }
 
 func TestLookingAtEventsIsOneEntryForEachCamera(t *testing.T) {
@@ -188,20 +188,12 @@ func TestLookingAtEventsIsOneEntryForEachCamera(t *testing.T) {
 	}
 }
 
-func TestDensityAndSearchInMilliseconds(t *testing.T) {
+func TestSearchInMilliseconds(t *testing.T) {
 	h := newHouse(t)
 	token := h.claim()
 	b := h.browser(token)
 	base := "/api/v1/cameras/" + h.fleet.add("Front door").ID.String()
-	h.moved.density = []nvr.Density{
-		{From: time.UnixMilli(0), To: time.UnixMilli(60000), Moving: 7 * time.Second, Known: true},
-		{From: time.UnixMilli(60000), To: time.UnixMilli(90000)},
-	}
 	h.moved.spans = []nvr.Span{{From: time.UnixMilli(5000), To: time.UnixMilli(6000)}}
-	d := decode[struct{ Density [][3]int64 }](t, b.get(base+"/density?from=0&to=90000"))
-	if want := [][3]int64{{0, 60000, 7000}, {60000, 90000, -1}}; !slices.Equal(d.Density, want) {
-		t.Errorf("density %v, want %v", d.Density, want)
-	}
 	s := decode[struct{ Spans [][2]int64 }](t, b.get(base+"/search?from=0&to=90000&x=0.1&y=0.2&w=0.3&h=0.8"))
 	if want := (nvr.Box{X: 0.1, Y: 0.2, W: 0.3, H: 0.8}); !slices.Equal(s.Spans, [][2]int64{{5000, 6000}}) || h.moved.boxes[0] != want {
 		t.Errorf("found %v in %v", s.Spans, h.moved.boxes)
@@ -217,7 +209,7 @@ func TestDensityAndSearchInMilliseconds(t *testing.T) {
 			t.Errorf("%s: %d %+v", query, w.Code, got)
 		}
 	}
-	for _, path := range []string{"/search?from=0&to=612000001&x=0&y=0&w=1&h=1", "/density?from=0&to=2851200000", "/density?from=1&to=1"} {
+	for _, path := range []string{"/search?from=0&to=612000001&x=0&y=0&w=1&h=1", "/search?from=1&to=1&x=0&y=0&w=1&h=1"} {
 		if got := decode[refusal](t, b.get(base+path)); got.Error.Code != "range" {
 			t.Errorf("%s: %+v", path, got)
 		}

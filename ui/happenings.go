@@ -28,6 +28,9 @@ type happeningJSON struct {
 	Cause   string       `json:"cause,omitempty"`
 	Detail  string       `json:"detail,omitempty"`
 	Moving  []movingJSON `json:"moving,omitempty"`
+	// Private is what is private, of kind "now"; of kind "privacy" the one thing
+	// that changed.
+	Private []privateJSON `json:"private,omitempty"`
 }
 
 type movingJSON struct {
@@ -70,7 +73,7 @@ func nextEvent(ctx context.Context, sub *nvr.Subscription) (nvr.Event, int, erro
 
 // tellNow sends all that moves.
 func (s *Server) tellNow(c *call) error {
-	now := happeningJSON{Version: apiVersion, Kind: "now"}
+	now := happeningJSON{Version: apiVersion, Kind: "now", Private: s.privates(c)}
 	for _, st := range s.visible(c) {
 		if e, ok := s.cfg.Detection.Moving(st.Camera.ID); ok {
 			now.Moving = append(now.Moving, movingJSON{Camera: st.Camera.ID.String(), Start: millis(e.Start), Box: sides(e.Box)})
@@ -103,6 +106,9 @@ func (s *Server) tellEvent(c *call, e nvr.Event, missed int) error {
 	if e.Kind == nvr.Motion || e.Kind == nvr.MotionEnded {
 		box := sides(e.Box)
 		h.Box = &box
+	}
+	if e.Kind == nvr.PrivacyChanged {
+		h.Private = []privateJSON{describePrivate(s.privateView(c, nvr.Camera{ID: e.Camera}))}
 	}
 	if e.Cause != nvr.CauseUnknown {
 		h.Cause = e.Cause.String()

@@ -20,7 +20,11 @@ type happening struct {
 	Cause                string
 	Start                int64
 	Box                  *[4]float64
-	Moving               []struct {
+	Private              []struct {
+		Camera string
+		On     bool
+	}
+	Moving []struct {
 		Camera string
 		Box    [4]float64
 	}

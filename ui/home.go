@@ -15,10 +15,6 @@ import (
 
 // home shows all cameras of whoever asks.
 func (s *Server) home(c *call) error {
-	var cameras []view.Camera
-	for _, status := range s.visible(c) {
-		cameras = append(cameras, s.cameraView(status))
-	}
 	notices := ""
 	switch n := s.unseen(c); {
 	case n == 1:
@@ -26,7 +22,30 @@ func (s *Server) home(c *call) error {
 	case n > 1:
 		notices = s.text.T("home.notices_n", "n", strconv.Itoa(n))
 	}
-	return c.render(http.StatusOK, view.HomePage(s.page(c, s.text.T("home.title"), "cameras"), cameras, notices))
+	return c.render(http.StatusOK, view.HomePage(s.wallPage(c), s.tiles(c), notices))
+}
+
+// kiosk shows the wall alone.
+func (s *Server) kiosk(c *call) error {
+	return c.render(http.StatusOK, view.KioskPage(s.wallPage(c), s.tiles(c)))
+}
+
+// wallPage is the frame of pages that show all cameras.
+func (s *Server) wallPage(c *call) view.Page {
+	p, house := s.page(c, s.text.T("home.title"), "cameras"), s.privateView(c, nvr.Camera{})
+	p.House, p.Privates = &house, s.privates(c)
+	return p
+}
+
+// tiles puts the cameras of the wall into words.
+func (s *Server) tiles(c *call) []view.Camera {
+	var cameras []view.Camera
+	for _, st := range s.visible(c) {
+		v := s.cameraView(st)
+		v.MayReplay = s.authorize(c.r.Context(), c.sess, auth.ActReplay, st.Camera.ID, time.Now()) == nil
+		cameras = append(cameras, v)
+	}
+	return cameras
 }
 
 // visible lists the cameras whose live picture the session may see, in order.
@@ -52,7 +71,7 @@ func (s *Server) cameraView(st nvr.CameraStatus) view.Camera {
 	}
 	r := s.recording(st.Camera)
 	v.Refused = r.Cause == nvr.CameraRefused && !r.Recording
-	v.State = view.State{Recording: r.Recording, Starting: starting(st.Camera), Waits: r.Waits(), Since: r.Since, Cause: s.text.T("cause." + r.Cause.String()), Detail: r.Detail}
+	v.State = view.State{Recording: r.Recording, Starting: starting(st.Camera), Waits: r.Waits(), Private: !r.Recording && r.Cause == nvr.Privacy, Since: r.Since, Cause: s.text.T("cause." + r.Cause.String()), Detail: r.Detail}
 	for _, stream := range st.Streams {
 		v.Streams = append(v.Streams, s.streamView(stream.Source, stream.Params, stream.FrameRate, stream.BitRate, stream.Notes))
 	}
@@ -120,8 +139,15 @@ func (s *Server) cameraPage(c *call) error {
 	}
 	p := s.page(c, st.Camera.Name, "cameras")
 	v := s.cameraView(st)
-	v.Watched = s.lastWatched(c)
+	p.Privates, v.Private = s.privates(c), s.privateView(c, st.Camera)
+	v.Watched, v.Sound = s.lastWatched(c), v.Sound && s.mayHear(c)
 	now := time.Now()
-	v.MayReplay, v.MayExport = s.allow(c, auth.ActReplay, now) == nil, s.allow(c, auth.ActExport, now) == nil
+	may := func(a auth.Action) bool { return s.authorize(c.r.Context(), c.sess, a, c.camera.ID, now) == nil }
+	v.MayReplay, v.MayExport, v.MayDelete = may(auth.ActReplay), may(auth.ActExport), may(auth.ActDelete)
+	var all []string
+	for _, other := range s.visible(c) {
+		all = append(all, other.Camera.ID.String())
+	}
+	v.All = strings.Join(all, ",")
 	return c.render(http.StatusOK, view.CameraPage(p, v, c.r.URL.Query().Has("new")))
 }

@@ -46,7 +46,13 @@ type house struct {
 	fleet   *fleet
 	footage *footage
 	moved   *moved
+	decided *decided
+	gadgets *gadgets
+	curtain *curtain
+	doorman *doorman
 	bus     *nvr.Bus
+	// protection is what the page of that name says.
+	protection nvr.Protection
 	*ui.Server
 }
 
@@ -60,8 +66,9 @@ func newHouse(t *testing.T) *house {
 	}
 	h := &house{
 		t: t, path: filepath.Join(t.TempDir(), "config.db"), machine: key,
-		fleet: &fleet{streams: make(map[nvr.StreamID]*nvr.Stream)}, footage: &footage{},
+		fleet: &fleet{streams: make(map[nvr.StreamID]*nvr.Stream)}, footage: &footage{}, decided: &decided{},
 		moved: &moved{now: make(map[nvr.CameraID]nvr.Event), jpeg: func(nvr.EventRef) []byte { return []byte("jpeg") }}, bus: nvr.NewBus(),
+		gadgets: &gadgets{report: nvr.DeviceReport{Problem: nvr.DeviceNoONVIF}}, curtain: newCurtain(), doorman: &doorman{},
 	}
 	h.start()
 	t.Cleanup(h.stop)
@@ -95,7 +102,8 @@ func (h *house) start() {
 	}
 	h.Server, err = ui.New(ui.Config{
 		Auth: h.auth, Cameras: h.fleet, Control: h.fleet, Recordings: h.footage, Status: h.fleet, Cert: h.cert, Log: log,
-		Events: h.moved, Detection: h.moved, Bus: h.bus,
+		Erasure: h.decided, Evidence: h.decided, SegmentKeys: h.decided,
+		Events: h.moved, Detection: h.moved, Privacy: h.curtain, HomeKit: h.doorman, Bus: h.bus, Devices: h.gadgets, Stills: h.gadgets, Protection: func() nvr.Protection { return h.protection },
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -144,7 +152,7 @@ func (b *brokenLog) AppendLog(ctx context.Context, e nvr.LogEntry, state []byte)
 func (h *house) claim() string {
 	h.t.Helper()
 	_, token, err := h.auth.Claim(h.t.Context(), auth.ClaimRequest{
-		Console: true, Name: anna, Password: password, WaiveSecondFactor: true, Recovery: auth.NewRecoveryKey(),
+		Console: true, Name: anna, Password: password, WaiveSecondFactor: true, Recovery: auth.NewRecoveryKey(), Told: true,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -295,7 +303,9 @@ type fleet struct {
 	streams map[nvr.StreamID]*nvr.Stream
 	probed  []nvr.Camera
 	report  nvr.ProbeReport
-	down    nvr.RecordingStatus
+
+	replaced int
+	down     nvr.RecordingStatus
 }
 
 // add puts a camera with two streams into the house.
@@ -378,7 +388,7 @@ func (f *fleet) Probe(_ context.Context, c nvr.Camera) (nvr.ProbeReport, error) 
 	if r.Problem == nvr.CauseUnknown {
 		for _, src := range c.Streams {
 			p := &nvr.Params{Video: nvr.H264, Width: 1920, Height: 1080}
-			r.Streams = append(r.Streams, nvr.ProbedStream{Source: src, Params: p, FrameRate: 20})
+			r.Streams = append(r.Streams, nvr.ProbedStream{Source: src, Params: p, FrameRate: 20, Key: &nvr.Frame{Key: true, Params: p}})
 		}
 	}
 	return r, nil
@@ -416,6 +426,7 @@ type footage struct {
 	media    []byte
 	midway   error // after the media
 	asked    []nvr.MediaRequest
+	lines    []nvr.Span // of time lines that were asked for
 }
 
 func (f *footage) locked(o nvr.Opener) error {
@@ -425,19 +436,24 @@ func (f *footage) locked(o nvr.Opener) error {
 	return nil
 }
 
-func (f *footage) Timeline(context.Context, nvr.StreamID, time.Time, time.Time) (nvr.Timeline, error) {
+func (f *footage) Timeline(_ context.Context, _ nvr.StreamID, from, to time.Time) (nvr.Timeline, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.lines = append(f.lines, nvr.Span{From: from, To: to})
 	return f.timeline, nil
 }
 
-func (f *footage) Index(_ context.Context, o nvr.Opener, _ nvr.StreamID, _, _ time.Time) (nvr.PlayIndex, error) {
+func (f *footage) Index(_ context.Context, o nvr.Opener, req nvr.MediaRequest) (nvr.PlayIndex, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked = append(f.asked, req)
 	return f.index, f.locked(o)
 }
 
-func (f *footage) Init(_ context.Context, o nvr.Opener, _ nvr.StreamID, _ nvr.SegmentID) ([]byte, error) {
+func (f *footage) Init(_ context.Context, o nvr.Opener, stream nvr.StreamID, _ nvr.SegmentID, sound bool) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, nvr.MediaRequest{Stream: stream, Sound: sound})
 	return []byte("init"), f.locked(o)
 }
 
@@ -458,14 +474,15 @@ type clipReader struct{ *bytes.Reader }
 
 func (clipReader) Close() error { return nil }
 
-func (f *footage) Export(_ context.Context, o nvr.Opener, _ nvr.StreamID, from, to time.Time) (*nvr.Clip, error) {
+func (f *footage) Export(_ context.Context, o nvr.Opener, req nvr.MediaRequest) (*nvr.Clip, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.locked(o); err != nil {
 		return nil, err
 	}
+	f.asked = append(f.asked, req)
 	r := clipReader{bytes.NewReader(f.media)}
-	return &nvr.Clip{ReadSeekCloser: r, Size: int64(len(f.media)), From: from, To: to}, nil
+	return &nvr.Clip{ReadSeekCloser: r, Size: int64(len(f.media)), From: req.From, To: req.To}, nil
 }
 
 func everything(*html.Node) bool { return true }

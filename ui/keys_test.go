@@ -147,7 +147,7 @@ func TestOwnerComesBackWithTheRecoveryKey(t *testing.T) {
 	h := newHouse(t)
 	key := auth.NewRecoveryKey()
 	_, _, err := h.auth.Claim(t.Context(), auth.ClaimRequest{
-		Console: true, Name: anna, Password: password, WaiveSecondFactor: true, Recovery: key,
+		Console: true, Name: anna, Password: password, WaiveSecondFactor: true, Recovery: key, Told: true,
 	})
 	if err != nil {
 		t.Fatal(err)

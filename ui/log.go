@@ -27,19 +27,24 @@ const (
 // logKinds are what the record can be narrowed to. "" is everything.
 func logKinds() map[string][]string {
 	return map[string][]string{
-		"looked": {auth.LogLive, auth.LogPlayback, auth.LogExport, auth.LogLinkOpened},
-		"saved":  {auth.LogExport, auth.LogLink, auth.LogLinkEnded},
+		"looked": {auth.LogLive, auth.LogPlayback, auth.LogExport, auth.LogLinkOpened, auth.LogHomeKitLive, auth.LogHomeKitSnapshots},
+		"saved":  {auth.LogExport, auth.LogLink, auth.LogLinkEnded, auth.LogDeleted, auth.LogDeleteStopped, auth.LogKept, auth.LogLifted},
 		"logins": {
 			auth.LogLogin, auth.LogLoginFailed, auth.LogLogout, auth.LogUnlock, auth.LogRevoked, auth.LogJoined,
 			auth.LogRemembered, auth.LogForgotten, auth.LogBoxCode, auth.LogCodeUsed, auth.LogRecovered,
 		},
 		"people": {
 			auth.LogPersonAdded, auth.LogPersonChanged, auth.LogPersonSuspended, auth.LogPersonResumed, auth.LogPersonRemoved,
-			auth.LogPersonReset, auth.LogJoined, auth.LogPassword, auth.LogGranted, auth.LogSecondFactor, auth.LogWaived,
+			auth.LogPersonReset, auth.LogJoined, auth.LogPassword, auth.LogGranted, auth.LogSecondFactor, auth.LogWaived, auth.LogTold,
+			logHomeKitOn, logHomeKitOff, logHomeKitInside, logHomeKitAway, logHomeKitWithdrawn, logHomeKitPaired, logHomeKitUnpaired, logHomeKitWrongCode,
+		},
+		"privacy": {
+			auth.LogPrivate, auth.LogPrivateLifted, auth.LogPrivateEnded,
+			auth.LogHousePrivate, auth.LogHousePrivateLifted, auth.LogHousePrivateEnded, auth.LogPrivacyPlan,
 		},
 		"box": {
 			auth.LogStart, auth.LogLost, auth.LogAlarm, auth.LogSetup, auth.LogReset, auth.LogKeysDestroyed,
-			logCameraAdded, logCameraChanged, logCameraRemoved,
+			logCameraAdded, logCameraChanged, logCameraRemoved, logCameraReplaced, logCameraMoved, logMasks,
 		},
 	}
 }
@@ -118,7 +123,7 @@ func (s *Server) showLog(c *call, check view.Check) error {
 		return err
 	}
 	m.Cameras, m.People = w.choices()
-	m.Kinds = []string{"looked", "saved", "logins", "people", "box"}
+	m.Kinds = []string{"looked", "saved", "logins", "people", "privacy", "box"}
 	return c.render(http.StatusOK, view.LogPage(s.page(c, s.text.T("log.title"), "log"), m))
 }
 

@@ -81,7 +81,7 @@ func (s *Server) logout(c *call) error {
 
 func (s *Server) unlockForm(c *call) error {
 	next := localPath(c.r.URL.Query().Get("next"))
-	if !c.sess.Locked() {
+	if !c.sess.Locked() && c.sess.KnownAt(c.addr()) {
 		return redirect(next)
 	}
 	return c.render(http.StatusOK, view.UnlockPage(s.page(c, s.text.T("unlock.title"), ""), view.Login{Next: next, Device: remembered(c.r)}))
@@ -91,6 +91,7 @@ func (s *Server) unlock(c *call) error {
 	next := localPath(c.r.PostFormValue("next"))
 	err := s.cfg.Auth.Unlock(c.r.Context(), c.sess, c.r.PostFormValue("password"))
 	if err == nil {
+		c.sess.Admit(c.addr())
 		return redirect(next)
 	}
 	p := s.loginProblem(err)

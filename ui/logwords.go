@@ -17,6 +17,10 @@ const (
 	logCameraAdded   = "camera-added"
 	logCameraChanged = "camera-changed"
 	logCameraRemoved = "camera-removed"
+
+	logCameraReplaced = "camera-replaced"
+	logCameraMoved    = "camera-moved" // by the box, to a new address
+	logMasks          = "masks-changed"
 )
 
 // logWords puts entries into sentences.
@@ -28,7 +32,7 @@ type logWords struct {
 
 // words knows the cameras that whoever asks may see.
 func (s *Server) words(c *call, people map[nvr.PrincipalID]string) logWords {
-	w := logWords{text: s.text, people: people, cameras: make(map[nvr.CameraID]string)}
+	w := logWords{text: s.text, people: s.homeNames(people), cameras: make(map[nvr.CameraID]string)}
 	for _, st := range s.camerasFor(c, auth.ActLog) {
 		w.cameras[st.Camera.ID] = st.Camera.Name
 	}
@@ -54,8 +58,11 @@ func (w logWords) camera(id nvr.CameraID) string {
 
 // line is an entry as a sentence, with its details.
 func (w logWords) line(l auth.LogLine) view.LogLine {
-	id := "log." + strings.ReplaceAll(l.Action, "-", "_")
-	sentence := w.text.T(id, "who", w.who(l.Principal), "camera", w.camera(l.Camera), "what", l.Detail)
+	id, what := "log."+strings.ReplaceAll(l.Action, "-", "_"), l.Detail
+	if l.Action == auth.LogAlarm {
+		what = w.text.T(alarmText(l.Detail))
+	}
+	sentence := w.text.T(id, "who", w.who(l.Principal), "camera", w.camera(l.Camera), "what", what)
 	if sentence == id {
 		sentence = w.text.T("log.other", "who", w.who(l.Principal), "what", strings.ReplaceAll(l.Action, "-", " "))
 	}
@@ -70,9 +77,12 @@ func (w logWords) line(l auth.LogLine) view.LogLine {
 	return v
 }
 
+// alarmText is the id of the text for an alarm.
+func alarmText(word string) string { return "alarm." + strings.ReplaceAll(word, "-", "_") }
+
 func (w logWords) notice(n nvr.Notice) string {
 	id := "notice." + strings.ReplaceAll(n.Kind, "-", "_")
-	return w.text.T(id, "who", w.who(n.Principal), "n", strconv.Itoa(n.Count))
+	return w.text.T(id, "who", w.who(n.Principal), "camera", w.camera(n.Camera), "n", strconv.Itoa(n.Count))
 }
 
 // choices lists what the record can be narrowed to, by name.

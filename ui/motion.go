@@ -36,31 +36,6 @@ func (s *Server) mainSpan(c *call, longest time.Duration) (stream nvr.StreamID, 
 	return c.camera.Streams[0].Stream, from, to, s.allowSpan(c, auth.ActReplay, from, to)
 }
 
-// density answers with how much moved when: from, to, milliseconds with motion,
-// or -1 where the index does not know.
-func (s *Server) density(c *call) error {
-	stream, from, to, err := s.mainSpan(c, maxTimeline)
-	if err != nil {
-		return err
-	}
-	list, err := s.cfg.Events.Density(c.r.Context(), stream, from, to)
-	if err != nil {
-		return err
-	}
-	answer := struct {
-		Version int        `json:"version"`
-		Density [][3]int64 `json:"density"`
-	}{Version: apiVersion, Density: [][3]int64{}}
-	for _, d := range list {
-		moving := d.Moving.Milliseconds()
-		if !d.Known {
-			moving = -1
-		}
-		answer.Density = append(answer.Density, [3]int64{millis(d.From), millis(d.To), moving})
-	}
-	return c.json(http.StatusOK, answer)
-}
-
 // search answers with the times at which something moved in a part of the picture.
 func (s *Server) search(c *call) error {
 	stream, from, to, err := s.mainSpan(c, maxSearch)
@@ -114,6 +89,9 @@ func (s *Server) still(c *call) error {
 			return nvr.ErrInvalid
 		}
 		o.MaxWidth = min(n, stillWidth)
+	}
+	if s.cfg.Privacy.Private(c.camera.ID).On {
+		return nvr.ErrPrivate
 	}
 	if err := s.enterLive(c); err != nil {
 		return err

@@ -51,7 +51,7 @@ func (s *Server) people(c *call) error {
 	if err != nil {
 		return err
 	}
-	m := view.People{}
+	m := view.People{Home: s.homePaired()}
 	for _, p := range list {
 		v := view.Person{
 			ID: p.ID.String(), Name: p.Name, Role: s.text.T("role." + roleName(p.Role)), This: p.ID == c.sess.Principal(),
@@ -222,6 +222,7 @@ func (s *Server) resetPerson(c *call) error {
 func (s *Server) showPerson(c *call, status int, p auth.PersonInfo, form view.Form) error {
 	form.Values = map[string]string{"name": p.Name}
 	m := view.PersonForm{
+		Home: s.homePaired(),
 		Form: form, Role: roleName(p.Role), Suspended: p.Suspended, Invited: p.Invited,
 		This: p.ID == c.sess.Principal(), From: millis(p.From), Until: millis(p.Until),
 	}

@@ -55,6 +55,7 @@ func (h *house) joinAs(code string) *browser {
 	b := h.browser("")
 	wantRedirect(h.t, b.post("/join/code", "invitation", strings.ToLower(code)), "/join")
 	wantRedirect(h.t, b.post("/join", "password", benPassword, "again", benPassword), "/")
+	wantRedirect(h.t, b.post("/first", "next", "/"), "/")
 	return b
 }
 
@@ -96,6 +97,7 @@ func TestInvitedPersonJoinsAndSeesWhatIsShared(t *testing.T) {
 		t.Errorf("a wrong second factor: field %q", field)
 	}
 	wantRedirect(t, b.post("/join", "password", benPassword, "again", benPassword), "/")
+	wantRedirect(t, b.post("/first", "next", "/"), "/")
 	if text := words(page(t, b.get("/"))); !strings.Contains(text, "Front door") || strings.Contains(text, "Bedroom") || strings.Contains(text, "Add camera") {
 		t.Errorf("home of the viewer: %s", text)
 	}
@@ -114,7 +116,7 @@ func TestR3EveryRoleReachesItsOwnPages(t *testing.T) {
 		"owner":  {"/", "/people", "/people/new", "/log", "/account", "/account/factor", "/cameras/new", "/events"},
 		"member": {"/", "/log", "/account", "/account/factor", "/events"},
 		"viewer": {"/", "/account", "/account/factor", "/events"},
-		"guest":  {"/", "/events"},
+		"guest":  {"/", "/account", "/account/factor", "/events"},
 	} {
 		b := owner
 		if role != "owner" {
@@ -146,16 +148,18 @@ func lowest() map[string]string {
 	table := make(map[string]string)
 	for role, patterns := range map[string][]string{
 		"guest": {
-			"GET /{$}", "GET /events", "POST /logout", "GET /unlock", "POST /unlock", "GET /prove", "POST /prove",
-			"GET /api/v1/cameras", "GET /api/v1/events", "POST /api/v1/csp",
-		},
-		"viewer": {
+			"GET /{$}", "GET /kiosk", "GET /events", "POST /logout", "GET /first", "POST /first", "GET /unlock", "POST /unlock", "GET /prove", "POST /prove",
+			"GET /api/v1/cameras", "GET /api/v1/overview", "GET /api/v1/events", "POST /api/v1/csp",
 			"GET /account", "POST /account/password", "POST /account/revoke", "GET /account/factor", "POST /account/factor",
-			"POST /account/factor/off", "POST /account/codes", "POST /account/devices/forget", "GET /remember", "POST /api/v1/device",
+			"POST /account/factor/off", "POST /account/codes", "POST /account/devices/forget", "GET /links", "POST /links/{link}/end", "GET /remember", "POST /api/v1/device",
 		},
-		"member": {"GET /log", "POST /log/check"},
+		"viewer": {"GET /keeps", "POST /keeps/{hold}/lift", "GET /privacy", "POST /privacy", "GET /protect"},
+		"member": {"POST /privacy/lift", "GET /log", "POST /log/check"},
 		"owner": {
-			"GET /welcome", "GET /cameras/new", "POST /cameras/new", "POST /cameras/new/add", "POST /cameras/new/change",
+			"GET /delete", "POST /delete",
+			"POST /privacy/plan", "POST /privacy/plan/remove", "GET /welcome", "GET /cameras/new", "POST /cameras/new", "POST /cameras/new/add", "POST /cameras/new/change",
+			"POST /cameras/new/search", "GET /api/v1/drafts/{draft}/still.jpg",
+			"GET /homekit", "POST /homekit/switch", "GET /homekit/house", "POST /homekit/house", "POST /homekit/house/remove", "POST /homekit/house/test",
 			"GET /people", "GET /people/new", "POST /people/new", "GET /people/{person}", "POST /people/{person}",
 			"POST /people/{person}/suspend", "POST /people/{person}/reset", "POST /people/{person}/remove",
 		},

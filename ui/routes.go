@@ -38,6 +38,8 @@ type route struct {
 	// there is one. Empty: being logged in is enough.
 	action   auth.Action
 	kind     kind
+	anywhere bool          // answers wherever the cookie of a session comes from
+	early    bool          // a page that is shown before somebody confirmed to know what is kept
 	patience time.Duration // how long the answer may take; usual if 0
 }
 
@@ -50,7 +52,7 @@ func (rt route) limit() time.Duration {
 
 // routes is the table of everything that the web interface answers.
 func (s *Server) routes() []route {
-	return slices.Concat(s.openRoutes(), s.cameraRoutes(), s.householdRoutes(), s.apiRoutes())
+	return slices.Concat(s.openRoutes(), s.homeKitRoutes(), s.cameraRoutes(), s.householdRoutes(), s.decisionRoutes(), s.apiRoutes())
 }
 
 // openRoutes answer somebody who is not logged in.
@@ -68,6 +70,8 @@ func (s *Server) openRoutes() []route {
 		{pattern: "GET /recover", handle: s.recoverForm, rule: open},
 		{pattern: "POST /recover", handle: s.recoverOwner, rule: open},
 		{pattern: "POST /api/v1/device/login", handle: s.useDevice, rule: open, kind: api},
+		{pattern: "GET /shared", handle: s.sharedPage, rule: open},
+		{pattern: "POST /api/v1/shared", handle: s.openLink, rule: open, kind: api},
 		{pattern: "GET /setup", handle: s.setupForm, rule: unclaimed},
 		{pattern: "POST /setup/code", handle: s.setupCode, rule: unclaimed},
 		{pattern: "POST /setup/owner", handle: s.setupOwner, rule: unclaimed},
@@ -82,16 +86,27 @@ func (s *Server) cameraRoutes() []route {
 	const probing = 60 * time.Second // two streams, each tried once
 	return []route{
 		{pattern: "GET /{$}", handle: s.home},
+		{pattern: "GET /kiosk", handle: s.kiosk},       // each camera is asked about by itself
 		{pattern: "GET /events", handle: s.eventsPage}, // each camera is asked about by itself
-		{pattern: "GET /welcome", handle: s.welcome, action: auth.ActSettings},
+		{pattern: "GET /welcome", handle: s.welcome, action: auth.ActSettings, early: true},
 		{pattern: "GET /cameras/new", handle: s.newCameraForm, action: auth.ActCameras},
 		{pattern: "POST /cameras/new", handle: s.askCamera, action: auth.ActCameras, patience: probing},
+		{pattern: "POST /cameras/new/search", handle: s.searchCameras, action: auth.ActCameras},
 		{pattern: "POST /cameras/new/add", handle: s.addCamera, action: auth.ActCameras},
 		{pattern: "POST /cameras/new/change", handle: s.changeCamera, action: auth.ActCameras},
 		{pattern: "GET /cameras/{camera}", handle: s.cameraPage, action: auth.ActLive},
 		{pattern: "GET /cameras/{camera}/settings", handle: s.settingsForm, action: auth.ActCameras},
 		{pattern: "POST /cameras/{camera}/settings", handle: s.saveSettings, action: auth.ActCameras},
+		{pattern: "GET /cameras/{camera}/masks", handle: s.masksForm, action: auth.ActCameras},
+		{pattern: "POST /cameras/{camera}/masks", handle: s.saveMasks, action: auth.ActCameras},
 		{pattern: "POST /cameras/{camera}/remove", handle: s.removeCamera, action: auth.ActCameras},
+		{pattern: "POST /cameras/{camera}/privacy", handle: s.setPrivate, action: auth.ActPrivacy},
+		{pattern: "POST /cameras/{camera}/privacy/lift", handle: s.reveal, action: auth.ActReveal},
+		{pattern: "GET /privacy", handle: s.privacyPage, action: auth.ActPrivacy},
+		{pattern: "POST /privacy", handle: s.setPrivate, action: auth.ActPrivacy},
+		{pattern: "POST /privacy/lift", handle: s.reveal, action: auth.ActReveal},
+		{pattern: "POST /privacy/plan", handle: s.addHours, action: auth.ActSettings},
+		{pattern: "POST /privacy/plan/remove", handle: s.dropHours, action: auth.ActSettings},
 		{pattern: "POST /cameras/{camera}/retry", handle: s.retryCamera, action: auth.ActCameras},
 	}
 }
@@ -100,9 +115,11 @@ func (s *Server) cameraRoutes() []route {
 func (s *Server) householdRoutes() []route {
 	const checking = 5 * time.Minute // a record of years
 	return []route{
-		{pattern: "POST /logout", handle: s.logout},
-		{pattern: "GET /unlock", handle: s.unlockForm},
-		{pattern: "POST /unlock", handle: s.unlock},
+		{pattern: "POST /logout", handle: s.logout, anywhere: true},
+		{pattern: "GET /first", handle: s.firstPage, early: true},
+		{pattern: "POST /first", handle: s.confirmFirst},
+		{pattern: "GET /unlock", handle: s.unlockForm, early: true, anywhere: true},
+		{pattern: "POST /unlock", handle: s.unlock, anywhere: true},
 		{pattern: "GET /prove", handle: s.proofForm},
 		{pattern: "POST /prove", handle: s.proved},
 		{pattern: "GET /account", handle: s.account, action: auth.ActAccount},
@@ -114,6 +131,7 @@ func (s *Server) householdRoutes() []route {
 		{pattern: "POST /account/codes", handle: s.newCodes, action: auth.ActAccount},
 		{pattern: "POST /account/devices/forget", handle: s.forgetDevice, action: auth.ActAccount},
 		{pattern: "GET /remember", handle: s.rememberPage, action: auth.ActAccount},
+		{pattern: "GET /protect", handle: s.protect, action: auth.ActStatus},
 		{pattern: "GET /log", handle: s.whoLooked, action: auth.ActLog},
 		{pattern: "POST /log/check", handle: s.checkLog, action: auth.ActLog, patience: checking},
 		{pattern: "GET /people", handle: s.people, action: auth.ActPeople},
@@ -127,18 +145,40 @@ func (s *Server) householdRoutes() []route {
 	}
 }
 
+// decisionRoutes are the pages of what becomes of footage: links to it, what is
+// kept and what is deleted.
+func (s *Server) decisionRoutes() []route {
+	const resealing = 15 * time.Minute // a day of a camera on a slow disk
+	return []route{
+		{pattern: "GET /cameras/{camera}/share", handle: s.shareForm, action: auth.ActExport},
+		{pattern: "POST /cameras/{camera}/share", handle: s.makeLink, action: auth.ActExport},
+		{pattern: "GET /links", handle: s.links, action: auth.ActAccount},
+		{pattern: "POST /links/{link}/end", handle: s.endLink, action: auth.ActAccount},
+		{pattern: "GET /cameras/{camera}/keep", handle: s.keepForm, action: auth.ActExport},
+		{pattern: "POST /cameras/{camera}/keep", handle: s.keepFootage, action: auth.ActExport, patience: resealing},
+		{pattern: "GET /keeps", handle: s.keeps, action: auth.ActStatus},
+		{pattern: "POST /keeps/{hold}/lift", handle: s.liftHold, action: auth.ActStatus},
+		{pattern: "GET /cameras/{camera}/delete", handle: s.deletionForm, action: auth.ActDelete},
+		{pattern: "POST /cameras/{camera}/delete", handle: s.deleteFootage, action: auth.ActDelete, patience: resealing},
+		{pattern: "GET /delete", handle: s.deletionForm, action: auth.ActDelete},
+		{pattern: "POST /delete", handle: s.deleteFootage, action: auth.ActDelete, patience: resealing},
+	}
+}
+
 // apiRoutes answer scripts.
 func (s *Server) apiRoutes() []route {
 	return []route{
 		{pattern: "POST /api/v1/device", handle: s.remember, action: auth.ActAccount, kind: api},
 		{pattern: "GET /api/v1/cameras", handle: s.listCameras, kind: api},
+		{pattern: "GET /api/v1/overview", handle: s.overview, kind: api}, // each camera is asked about by itself
+		{pattern: "GET /api/v1/drafts/{draft}/still.jpg", handle: s.draftPicture, action: auth.ActCameras, kind: api},
 		{pattern: "GET /api/v1/live/{camera}", handle: s.live, action: auth.ActLive, kind: stream},
 		{pattern: "GET /api/v1/cameras/{camera}/timeline", handle: s.timeline, action: auth.ActReplay, kind: api},
 		{pattern: "GET /api/v1/cameras/{camera}/index", handle: s.playIndex, action: auth.ActReplay, kind: api},
 		{pattern: "GET /api/v1/cameras/{camera}/init/{segment}", handle: s.playInit, action: auth.ActReplay, kind: api},
 		{pattern: "GET /api/v1/cameras/{camera}/media", handle: s.playMedia, action: auth.ActReplay, kind: stream},
 		{pattern: "GET /api/v1/cameras/{camera}/export.mp4", handle: s.export, action: auth.ActExport, kind: stream},
-		{pattern: "GET /api/v1/cameras/{camera}/density", handle: s.density, action: auth.ActReplay, kind: api},
+		{pattern: "GET /api/v1/cameras/{camera}/shared", handle: s.shared, action: auth.ActReplay, kind: stream},
 		{pattern: "GET /api/v1/cameras/{camera}/search", handle: s.search, action: auth.ActReplay, kind: api},
 		{pattern: "GET /api/v1/cameras/{camera}/still.jpg", handle: s.still, action: auth.ActLive, kind: api},
 		{pattern: "GET /api/v1/events", handle: s.listEvents, kind: api}, // each camera is asked about by itself

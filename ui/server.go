@@ -31,9 +31,10 @@ type Server struct {
 	// authorize is Config.Auth.Authorize.
 	authorize func(ctx context.Context, sess *auth.Session, a auth.Action, camera nvr.CameraID, at time.Time) error
 
-	entered *entered             // what is in the record of who looked already
-	setups  *drafts[setupDraft]  // first runs that are under way
-	asked   *drafts[nvr.Camera]  // cameras that were asked and not added yet
+	entered *entered            // what is in the record of who looked already
+	setups  *drafts[setupDraft] // first runs that are under way
+	asked   *drafts[candidate]  // cameras that were asked and not added yet
+	found   *drafts[nvr.FoundDevice]
 	joins   *drafts[joinDraft]   // invitations that are being used
 	factors *drafts[factorDraft] // second factors that are being set up
 	reports atomic.Uint64        // of broken content security policy
@@ -55,7 +56,8 @@ func New(cfg Config) (*Server, error) {
 		origins: http.NewCrossOriginProtection(), authorize: cfg.Auth.Authorize,
 		entered: newEntered(),
 		setups:  newDrafts[setupDraft](maxSetups, draftLife),
-		asked:   newDrafts[nvr.Camera](maxAsked, draftLife),
+		asked:   newDrafts[candidate](maxAsked, draftLife),
+		found:   newDrafts[nvr.FoundDevice](maxFound, draftLife),
 		joins:   newDrafts[joinDraft](maxJoins, draftLife),
 		factors: newDrafts[factorDraft](maxJoins, draftLife),
 	}
@@ -97,6 +99,8 @@ func (s *Server) serve(rt route) http.HandlerFunc {
 			defer cancel()
 			c.r = r.WithContext(ctx)
 		}
+		// Passwords come in forms: see auth.Secretly. What cannot be read is empty.
+		auth.Secretly(func() { _ = c.r.ParseForm() })
 		err := s.admit(c)
 		if err == nil && rt.kind == stream && c.sess != nil {
 			err = s.whileLoggedIn(c)
@@ -130,6 +134,12 @@ func (s *Server) admit(c *call) error {
 	if c.sess, err = s.session(c); err != nil {
 		return s.sendToLogin(c, claimed)
 	}
+	if err := s.askWhere(c); err != nil {
+		return err
+	}
+	if err := s.askFirst(c); err != nil {
+		return err
+	}
 	if c.r.PathValue("camera") != "" {
 		if err := s.findCamera(c); err != nil {
 			return err
@@ -140,8 +150,11 @@ func (s *Server) admit(c *call) error {
 			return err
 		}
 	}
+	if c.sess.Link() != nil && c.route.action != auth.ActReplay {
+		return auth.ErrNoSession // a link shows footage and nothing else
+	}
 	if c.route.action != "" {
-		if err := s.allow(c, c.route.action, time.Now()); err != nil {
+		if err := s.allow(c, c.route.action, c.moment()); err != nil {
 			return err
 		}
 	}
@@ -150,6 +163,9 @@ func (s *Server) admit(c *call) error {
 
 // sendToLogin answers somebody who is not logged in.
 func (s *Server) sendToLogin(c *call, claimed bool) error {
+	if c.route.kind != page && c.r.URL.Query().Has("link") {
+		return &problem{status: http.StatusUnauthorized, code: "link", text: "error.link"}
+	}
 	if c.route.kind != page {
 		return &problem{status: http.StatusUnauthorized, code: "login", text: "error.login_needed"}
 	}

@@ -15,15 +15,22 @@ const (
 	cookieName      = "__Host-lares"
 	setupCookieName = "__Host-lares-setup"
 	joinCookieName  = "__Host-lares-join"
+	// linkCookieName holds the session of somebody who opened a link.
+	linkCookieName = "__Host-lares-link"
 	// seenCookieName holds the number of the newest notice that was shown.
 	seenCookieName = "__Host-lares-seen"
 	// cookieLife is longer than a session lasts without use; the box decides.
 	cookieLife = 400 * 24 * time.Hour
 )
 
-// session returns who asks. Error: auth.ErrNoSession.
+// session returns who asks. The page of a link says so in each request: the
+// same browser may belong to somebody of the house. Error: auth.ErrNoSession.
 func (s *Server) session(c *call) (*auth.Session, error) {
-	cookie, err := c.r.Cookie(cookieName)
+	name := cookieName
+	if c.route.kind != page && c.r.URL.Query().Has("link") {
+		name = linkCookieName
+	}
+	cookie, err := c.r.Cookie(name)
 	if err != nil {
 		return nil, auth.ErrNoSession
 	}
@@ -63,4 +70,17 @@ func device(t *text.Catalogue, r *http.Request) string {
 		return t.T("device.unknown")
 	}
 	return t.T("device.on", "browser", browser, "system", system)
+}
+
+// askWhere asks somebody whose session comes from an address where it was not
+// used before for the password, or the secrets of the device: who has the cookie
+// alone, such as another service on this host, gets no further.
+func (s *Server) askWhere(c *call) error {
+	switch {
+	case c.route.anywhere || c.sess.KnownAt(c.addr()):
+		return nil
+	case c.route.kind == page && c.sess.Link() == nil:
+		return redirect("/unlock" + nextQuery(c.r))
+	}
+	return auth.ErrNoSession // scripts then load the page anew; a link opens with its secret
 }

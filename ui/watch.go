@@ -4,6 +4,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,21 +63,32 @@ func (s *Server) enter(c *call, e auth.Entry, what string) error {
 	return s.entered.once(l, func() error { return s.cfg.Auth.Record(c.r.Context(), e) })
 }
 
-// footage checks a request for recorded footage: what, when, whether the
-// session may, and that it is in the record of who looked.
-func (s *Server) footage(c *call, longest time.Duration) (src nvr.Source, from, to time.Time, err error) {
-	if src, err = c.source(); err != nil {
-		return src, from, to, err
+// footage checks a request for recorded footage: what, when, whether the session
+// may, and with sound or without.
+func (s *Server) footage(c *call, longest time.Duration) (nvr.MediaRequest, error) {
+	src, err := c.source()
+	if err != nil {
+		return nvr.MediaRequest{}, err
 	}
-	if from, to, err = c.span(longest); err != nil {
-		return src, from, to, err
+	from, to, err := c.span(longest)
+	if err != nil {
+		return nvr.MediaRequest{}, err
 	}
-	if err = s.allowSpan(c, c.route.action, from, to); err != nil {
-		return src, from, to, err
+	if err := s.allowSpan(c, c.route.action, from, to); err != nil {
+		return nvr.MediaRequest{}, err
 	}
-	e := auth.Entry{Action: auth.LogPlayback, From: from, To: to}
-	return src, from, to, s.enter(c, e, c.r.URL.Query().Get("play"))
+	return nvr.MediaRequest{Stream: src.Stream, From: from, To: to, Sound: s.mayHear(c)}, nil
 }
+
+// enterPlayback makes the entry of footage that is played.
+func (s *Server) enterPlayback(c *call, req nvr.MediaRequest) error {
+	return s.enter(c, auth.Entry{Action: auth.LogPlayback, From: req.From, To: req.To}, c.r.URL.Query().Get("play"))
+}
+
+// mayHear reports whether the session may have the sound of the camera's
+// footage. Init segment and fragments have to agree, so it does not depend on
+// the span that is asked for.
+func (s *Server) mayHear(c *call) bool { return s.allow(c, auth.ActAudio, c.moment()) == nil }
 
 // allowSpan asks for both ends of a span of footage.
 func (s *Server) allowSpan(c *call, a auth.Action, from, to time.Time) error {
@@ -93,6 +105,30 @@ type gapJSON struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+func describeGap(g nvr.Gap) gapJSON {
+	return gapJSON{From: millis(g.From), To: millis(g.To), Cause: g.Cause.String(), Detail: g.Detail}
+}
+
+// lineOf looks up a time line; where somebody deleted footage it says who, to
+// those who may know the people of the house.
+func (s *Server) lineOf(c *call, stream nvr.StreamID, span nvr.Span) (nvr.Timeline, error) {
+	line, err := s.cfg.Recordings.Timeline(c.r.Context(), stream, span.From, span.To)
+	if err != nil || !slices.ContainsFunc(line.Gaps, func(g nvr.Gap) bool { return g.Cause == nvr.Deleted }) {
+		return line, err
+	}
+	names, err := s.cfg.Auth.Names(c.r.Context(), c.sess)
+	if err != nil && !errors.Is(err, nvr.ErrForbidden) {
+		return line, err
+	}
+	for i, g := range line.Gaps {
+		if g.Cause == nvr.Deleted {
+			id, _ := nvr.ParseID[nvr.Principal](g.Detail) // of nobody: no name
+			line.Gaps[i].Detail = names[id]
+		}
+	}
+	return line, nil
+}
+
 // timeline answers with what there is and is not in a span.
 func (s *Server) timeline(c *call) error {
 	src, err := c.source()
@@ -106,7 +142,7 @@ func (s *Server) timeline(c *call) error {
 	if err := s.allowSpan(c, auth.ActReplay, from, to); err != nil {
 		return err
 	}
-	t, err := s.cfg.Recordings.Timeline(c.r.Context(), src.Stream, from, to)
+	t, err := s.lineOf(c, src.Stream, nvr.Span{From: from, To: to})
 	if err != nil {
 		return err
 	}
@@ -121,7 +157,7 @@ func (s *Server) timeline(c *call) error {
 		answer.Spans = append(answer.Spans, [2]int64{millis(span.From), millis(span.To)})
 	}
 	for _, g := range t.Gaps {
-		answer.Gaps = append(answer.Gaps, gapJSON{From: millis(g.From), To: millis(g.To), Cause: g.Cause.String(), Detail: g.Detail})
+		answer.Gaps = append(answer.Gaps, describeGap(g))
 	}
 	return c.json(http.StatusOK, answer)
 }
@@ -136,11 +172,14 @@ type initJSON struct {
 // playIndex answers with the fragments of a span: time and duration in ticks
 // of 1/90000 s, size, size of the key frame, place of the init segment.
 func (s *Server) playIndex(c *call) error {
-	src, from, to, err := s.footage(c, maxIndex)
+	req, err := s.footage(c, maxIndex)
 	if err != nil {
 		return err
 	}
-	index, err := s.cfg.Recordings.Index(c.r.Context(), c.sess, src.Stream, from, to)
+	if err := s.enterPlayback(c, req); err != nil {
+		return err
+	}
+	index, err := s.cfg.Recordings.Index(c.r.Context(), c.sess, req)
 	if err != nil {
 		return err
 	}
@@ -171,7 +210,7 @@ func (s *Server) playInit(c *call) error {
 	if err := s.enter(c, auth.Entry{Action: auth.LogPlayback}, c.r.URL.Query().Get("play")); err != nil {
 		return err
 	}
-	b, err := s.cfg.Recordings.Init(c.r.Context(), c.sess, src.Stream, id)
+	b, err := s.cfg.Recordings.Init(c.r.Context(), c.sess, src.Stream, id, s.mayHear(c))
 	if err != nil {
 		return err
 	}
@@ -182,33 +221,29 @@ func (s *Server) playInit(c *call) error {
 
 // playMedia answers with fragments, decrypted while they are read.
 func (s *Server) playMedia(c *call) error {
-	src, from, to, err := s.footage(c, maxMedia)
+	req, err := s.footage(c, maxMedia)
 	if err != nil {
 		return err
 	}
+	if err := s.enterPlayback(c, req); err != nil {
+		return err
+	}
 	c.w.Header().Set("Content-Type", "video/mp4")
-	req := nvr.MediaRequest{Stream: src.Stream, From: from, To: to, KeysOnly: c.r.URL.Query().Get("keys") == "1"}
+	req.KeysOnly = c.r.URL.Query().Get("keys") == "1"
 	return s.cfg.Recordings.Media(c.r.Context(), c.sess, req, c.w)
 }
 
 // export answers with an mp4 file. A download in several ranges is one entry.
 func (s *Server) export(c *call) error {
-	src, err := c.source()
+	req, err := s.footage(c, maxExport)
 	if err != nil {
 		return err
 	}
-	from, to, err := c.span(maxExport)
-	if err != nil {
+	what := req.Stream.String()[:8] + req.From.Format(time.RFC3339Nano) + req.To.Format("150405.000")
+	if err := s.enter(c, auth.Entry{Action: auth.LogExport, From: req.From, To: req.To}, what); err != nil {
 		return err
 	}
-	if err := s.allowSpan(c, auth.ActExport, from, to); err != nil {
-		return err
-	}
-	what := src.Stream.String()[:8] + from.Format(time.RFC3339Nano) + to.Format("150405.000")
-	if err := s.enter(c, auth.Entry{Action: auth.LogExport, From: from, To: to}, what); err != nil {
-		return err
-	}
-	clip, err := s.cfg.Recordings.Export(c.r.Context(), c.sess, src.Stream, from, to)
+	clip, err := s.cfg.Recordings.Export(c.r.Context(), c.sess, req)
 	if err != nil {
 		return err
 	}

@@ -83,6 +83,17 @@ func TestAuditTellsWhatWasUnusual(t *testing.T) {
 	}
 }
 
+func TestEveryAlarmHasWords(t *testing.T) {
+	for _, word := range []string{
+		auth.AlarmList, auth.AlarmRoster, auth.AlarmDoubt, auth.AlarmPublic, auth.AlarmKeys, auth.AlarmPerson,
+		auth.AlarmName, auth.AlarmVaultKey, auth.AlarmVaultWho,
+	} {
+		if text := alarmText(word); len(text) < 2*len(word) {
+			t.Errorf("%s: %q", word, text)
+		}
+	}
+}
+
 func TestEveryNoticeHasWords(t *testing.T) {
 	for _, kind := range []string{
 		auth.NoticeMany, auth.NoticeExports, auth.NoticeNight, auth.NoticeNewDevice, auth.NoticeJoined, auth.NoticeGuesses,

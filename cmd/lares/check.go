@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"lares/cmd/lares/internal/console"
 	"lares/nvr/auth"
+	"lares/ui/text"
 )
 
 func (p *program) check(ctx context.Context, args []string) error {
@@ -57,7 +59,7 @@ func (p *program) showCheck(out console.CheckAnswer, asJSON bool) error {
 			fmt.Fprintf(p.stdout, "The log of who looked was changed: %s\n", out.Log)
 		}
 		for _, alarm := range out.Alarms {
-			fmt.Fprintln(p.stdout, "Warning:", alarm)
+			fmt.Fprintln(p.stdout, "Warning:", alarmText(alarm))
 		}
 		for _, n := range out.Notices {
 			fmt.Fprintf(p.stdout, "%s  %s\n", n.Time.Local().Format("2006-01-02 15:04"), noticeText(n))
@@ -68,6 +70,15 @@ func (p *program) showCheck(out console.CheckAnswer, asJSON bool) error {
 		return errFound
 	}
 	return nil
+}
+
+// alarmText says what was changed from outside, as the pages do.
+func alarmText(word string) string {
+	texts, err := text.English()
+	if err != nil {
+		return word
+	}
+	return texts.T("alarm." + strings.ReplaceAll(word, "-", "_"))
 }
 
 // noticeText says what somebody did, for whoever keeps an eye on the house.

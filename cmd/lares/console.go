@@ -5,9 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"lares/cmd/lares/internal/console"
 	"lares/recorder"
@@ -16,7 +20,7 @@ import (
 // console returns what the console works on.
 func (h *house) console(running bool) console.Box {
 	return console.Box{
-		Auth: h.auth, Fleet: h.fleet, Recorder: h.rec, Detection: h.watch, Log: h.log, Version: version, Running: running,
+		Auth: h.auth, Fleet: h.fleet, Recorder: h.rec, Detection: h.watch, Log: h.log, Version: version, Running: running, Alive: h.alive, Backup: h.makeBackup, Protection: h.protection,
 		CheckDatabases: func(ctx context.Context) error {
 			return errors.Join(h.config.Check(ctx), h.index.Check(ctx))
 		},
@@ -58,10 +62,19 @@ func (p *program) withFootage(ctx context.Context, data string, paths []string, 
 }
 
 // offline opens the house, prepares it and calls f, or calls the house that runs.
+// One that is starting or stopping is given a moment.
 func (p *program) offline(ctx context.Context, data string, f func(*console.Client) error, prepare func(*house) error) error {
+	const moment, again = 3 * time.Second, 100 * time.Millisecond
 	h, err := openHouse(ctx, data, p.logger())
-	if errors.Is(err, errRunning) {
-		return f(console.Dial(filepath.Join(data, socketName)))
+	for began := time.Now(); errors.Is(err, errRunning); h, err = openHouse(ctx, data, p.logger()) {
+		err := f(console.Dial(filepath.Join(data, socketName)))
+		if !unanswered(err) {
+			return err
+		}
+		if time.Since(began) > moment || ctx.Err() != nil {
+			return errors.New("Lares is starting or stopping and does not answer yet: try again in a moment") //nolint:staticcheck // a name begins it
+		}
+		time.Sleep(again)
 	}
 	if err != nil {
 		return err
@@ -70,6 +83,12 @@ func (p *program) offline(ctx context.Context, data string, f func(*console.Clie
 		return errors.Join(err, h.close())
 	}
 	return errors.Join(f(console.Direct(console.Handler(h.console(false)))), h.close())
+}
+
+// unanswered reports whether nobody listens on the socket of the box yet, or any more.
+func unanswered(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && failed.Op == "dial" && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED))
 }
 
 // credentials are the flags that open footage.
@@ -113,12 +132,34 @@ func readSecret(name string) (string, error) {
 	return strings.TrimRight(string(raw), "\r\n"), nil
 }
 
-// writeSecret writes a new file that only its owner can read.
-func writeSecret(name, content string) error {
+// secretFile is a new file that only its owner can read, or, where it has no
+// file, none at all.
+type secretFile struct{ file *os.File }
+
+func newSecret(name string) (*secretFile, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%s exists: name a new file", name)
 	}
-	_, err = f.WriteString(content + "\n")
-	return errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", name, err)
+	}
+	return &secretFile{f}, nil
+}
+
+// write fills and closes the file.
+func (s *secretFile) write(content string) error {
+	if s.file == nil {
+		return nil
+	}
+	_, err := s.file.WriteString(content + "\n")
+	return errors.Join(err, s.file.Sync(), s.file.Close())
+}
+
+// drop removes the file, which is empty.
+func (s *secretFile) drop() error {
+	if s.file == nil {
+		return nil
+	}
+	return errors.Join(s.file.Close(), os.Remove(s.file.Name()))
 }

@@ -142,7 +142,7 @@ func TestTimelineIsCompleteAfterTheIndexWasDeleted(t *testing.T) {
 }
 
 // visible is longer than a hole in the footage that is passed over.
-const visible = 1500 * time.Millisecond
+const visible = 3 * time.Second
 
 // liveThrice records a camera that is away for a while, stops, and after a new
 // start is killed. It returns how to wait for footage.

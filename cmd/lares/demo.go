@@ -52,6 +52,12 @@ func (p *program) demoIn(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	if claimed, err := h.auth.Claimed(ctx); err != nil || claimed {
+		if claimed {
+			err = fmt.Errorf("%s holds a house already. 'lares serve --data %s' shows it, with its own password; for another demo name a new folder", o.data, o.data)
+		}
+		return errors.Join(err, h.close())
+	}
 	password := rand.Text()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return sim.Run(ctx) })
@@ -83,7 +89,7 @@ func demoCamera() (*camsim.Camera, error) {
 // prepareDemo makes the owner and adds the simulated camera.
 func prepareDemo(ctx context.Context, h *house, sim *camsim.Camera, password string) error {
 	c := console.Direct(console.Handler(h.console(true)))
-	owner := console.SetupRequest{Name: demoUser, Password: password}
+	owner := console.SetupRequest{Name: demoUser, Password: password, Told: true}
 	if err := c.Call(ctx, http.MethodPost, "/setup", owner, nil); err != nil {
 		return fmt.Errorf("set up the demo: %w", err)
 	}

@@ -41,7 +41,12 @@ func (p *program) export(ctx context.Context, args []string) error {
 	if in.Credentials, err = as.read(); err != nil {
 		return err
 	}
-	return p.withFootage(ctx, data, as.footage, func(c *console.Client) error { return saveClip(ctx, c, in, out) })
+	return p.withFootage(ctx, data, as.footage, func(c *console.Client) error {
+		if err := download(ctx, c, "/export", in, out); err != nil {
+			return fmt.Errorf("save the clip ('lares check' looks for damage): %w", err)
+		}
+		return nil
+	})
 }
 
 func parseTime(name, s string) (time.Time, error) {
@@ -52,22 +57,22 @@ func parseTime(name, s string) (time.Time, error) {
 	return t, nil
 }
 
-// saveClip writes the clip to a new file, or no file at all.
-func saveClip(ctx context.Context, c *console.Client, in console.Export, name string) error {
-	resp, err := c.Do(ctx, http.MethodPost, "/export", in)
+// download writes the answer to a new file, or no file at all.
+func download(ctx context.Context, c *console.Client, path string, in any, name string) error {
+	resp, err := c.Do(ctx, http.MethodPost, path, in)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // read-only
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("write the clip: %w", err)
+		return fmt.Errorf("write the file: %w", err)
 	}
 	n, err := io.Copy(f, resp.Body)
 	if err == nil && n != resp.ContentLength {
-		err = fmt.Errorf("the clip was cut off after %d of %d bytes: footage in it is damaged, see 'lares check'", n, resp.ContentLength)
+		err = fmt.Errorf("the answer was cut off after %d of %d bytes", n, resp.ContentLength)
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(name))
 	}
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,11 +10,13 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"lares/homekit"
 	"lares/motion/watch"
 	"lares/nvr"
 	"lares/nvr/auth"
 	"lares/nvr/camera"
 	"lares/nvr/db"
+	"lares/nvr/egress"
 	"lares/nvr/vault"
 	"lares/recorder"
 )
@@ -40,15 +41,20 @@ type house struct {
 	dir     string
 	lock    *os.File
 	machine *vault.MachineKey
-	config  *db.Config
-	index   *db.Index
-	auth    *auth.Service
-	fleet   *camera.Fleet
-	rec     *recorder.Recorder
-	bus     *nvr.Bus
-	workers *workers
-	watch   *watch.Service
-	log     *slog.Logger
+	// keyPlace is where the machine key came from.
+	keyPlace nvr.KeyPlace
+	config   *db.Config
+	index    *db.Index
+	auth     *auth.Service
+	fleet    *camera.Fleet
+	devices  *camera.Devices
+	rec      *recorder.Recorder
+	bus      *nvr.Bus
+	egress   *egress.Guard
+	workers  *workers
+	watch    *watch.Service
+	home     *homekit.Service
+	log      *slog.Logger
 }
 
 // openHouse takes the lock on the data folder and opens everything in it. What
@@ -65,14 +71,20 @@ func (h *house) open(ctx context.Context) error {
 	if err := os.MkdirAll(h.dir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
-	var err error
+	err := becomeOwner(h.dir)
+	if err != nil {
+		return err
+	}
 	if h.lock, err = lockDir(h.dir); err != nil {
 		return err
 	}
-	if h.machine, err = loadMachineKey(h.path(machineName)); err != nil {
+	if h.machine, h.keyPlace, err = loadMachineKey(h.dir); err != nil {
 		return err
 	}
 	if h.config, err = db.OpenConfig(ctx, h.path(configName), h.machine, h.log); err != nil {
+		return err
+	}
+	if err := h.proveMachineKey(ctx); err != nil {
 		return err
 	}
 	if h.index, err = db.OpenIndex(ctx, h.path(indexName), h.log); err != nil {
@@ -86,17 +98,26 @@ func (h *house) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.fleet = camera.NewFleet(camera.FleetConfig{Store: h.config, Bus: h.bus, Log: h.log, Transcoder: h.workers.sound})
+	if h.egress, err = h.egressGuard(ctx); err != nil {
+		return err
+	}
+	h.fleet = camera.NewFleet(camera.FleetConfig{
+		Store: h.config, Bus: h.bus, Log: h.log, Transcoder: h.workers.sound, House: h.egress,
+		Privacy: h.config, Record: h.auth.RecordPrivacy,
+	})
 	if err := h.fleet.Load(ctx); err != nil {
 		return err
 	}
+	h.devices = h.findDevices()
 	h.rec, err = recorder.New(ctx, recorder.Config{
-		Index: h.index, Gaps: h.config, Disks: h.config, Settings: h.config, Vaults: h.auth,
+		Index: h.index, Gaps: h.config, Disks: h.config, Settings: h.config, Ledger: h.config, Vaults: h.auth,
 		Cameras: h.fleet, Bus: h.bus, Log: h.log,
 	})
-	if err == nil {
-		h.watch = h.watcher()
+	if err != nil {
+		return err
 	}
+	h.watch = h.watcher()
+	h.home, err = h.homeKit(ctx)
 	return err
 }
 
@@ -130,6 +151,9 @@ func (h *house) addFootage(ctx context.Context, paths []string) error {
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("there is no folder %s: make it, or mount the disk that belongs there", path)
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			return cannotWrite(path)
 		}
 		if err != nil {
 			return fmt.Errorf("footage path %s: %w", path, err)
@@ -174,23 +198,4 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// loadMachineKey takes the machine key from systemd's credentials (systemd.exec(5)), which can
-// be bound to a TPM, or else from a file that only we can read.
-func loadMachineKey(file string) (*vault.MachineKey, error) {
-	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
-		raw, err := os.ReadFile(filepath.Join(dir, "lares-machine-key")) //nolint:gosec // systemd names the folder
-		if err == nil {
-			defer clear(raw)
-			if decoded, err := hex.DecodeString(string(raw)); err == nil {
-				return vault.NewMachineKey(decoded)
-			}
-			return vault.NewMachineKey(raw)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("read the machine key: %w", err)
-		}
-	}
-	return vault.LoadOrCreateMachineKey(file)
 }

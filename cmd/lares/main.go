@@ -29,6 +29,9 @@ func main() {
 	if len(os.Args) == 2 && os.Args[1] == workerName {
 		os.Exit(mediaWorker(os.Stderr)) // first of all: it gives up its rights before it does anything
 	}
+	if err := harden(); err != nil {
+		fmt.Fprintln(os.Stderr, "lares:", err) // the page says it as well
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -58,6 +61,9 @@ func commands() []command {
 		{"check", "[--level names|sizes|crc|keys|audit] [--as NAME --password-file F | --recovery-file F] [--footage DIR]... [--json]", "look for damage", (*program).check},
 		{"motion", "try FILE [--json]", "the events that the detector finds in a video file", (*program).motion},
 		{"status", "[--json]", "what is recorded and what is not", (*program).status},
+		{"health", "", "nothing if the box runs and answers, for those who watch over it", (*program).health},
+		{"backup", "-o FILE", "settings, cameras and people as one file that only the recovery key opens", (*program).backup},
+		{"restore", "[FILE] --recovery-file F --as NAME --password-file F [--totp CODE] [--footage DIR]...", "come back from a backup on a new box, and open the recordings beside it again", (*program).restore},
 		{"reset-owner", "", "start over with new people; old footage stays sealed", (*program).resetOwner},
 		{"version", "", "the version of this program", (*program).version},
 	}

@@ -165,7 +165,7 @@ func TestMotionIsOnTheBusAFewPicturesAfterItWasSent(t *testing.T) {
 	}
 }
 
-func TestEventsOutliveTheIndexAndDieWithTheirDay(t *testing.T) {
+func TestR15EventsOutliveTheIndexAndDieWithTheirDay(t *testing.T) {
 	t.Parallel()
 	b := newOwnedBox(t)
 	sim := simulate(t, camsim.Config{Main: scene(t, "walk.mp4")})

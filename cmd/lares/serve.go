@@ -11,7 +11,6 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,6 +55,9 @@ func (p *program) serve(ctx context.Context, args []string) error {
 	} else if len(words) > 0 {
 		return usageError{fmt.Sprintf("unexpected %q", words[0])}
 	}
+	if err := giveFolders(append(o.footage, o.data)...); err != nil {
+		return err
+	}
 	h, err := openHouse(ctx, o.data, p.logger())
 	if err != nil {
 		return err
@@ -89,7 +91,11 @@ func (p *program) live(ctx context.Context, h *house, o serveOptions, greet func
 	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return h.rec.Run(recording) })
 	group.Go(func() error { return web.run(ctx) })
+	group.Go(func() error { return h.home.Run(ctx) })
 	group.Go(func() error { return console.Serve(ctx, control, console.Handler(h.console(true))) })
+	group.Go(func() error { return h.backups().Run(ctx) })
+	group.Go(func() error { return h.devices.Run(ctx) })
+	group.Go(func() error { return h.watchdog(ctx) })
 	group.Go(func() error { return greet(ctx, h, web.address) })
 	group.Go(func() error {
 		// The recorder stops last: it takes what the cameras still sent. They stop
@@ -110,6 +116,7 @@ func (p *program) live(ctx context.Context, h *house, o serveOptions, greet func
 	case err := <-done:
 		return err
 	case <-ctx.Done():
+		h.notify(notifyStopping)
 	}
 	select {
 	case err := <-done:
@@ -117,22 +124,6 @@ func (p *program) live(ctx context.Context, h *house, o serveOptions, greet func
 	case <-time.After(stopWithin):
 		return errors.New("not everything ended in time")
 	}
-}
-
-// greet says where the page is, and the one-time code while there is no owner.
-func (p *program) greet(ctx context.Context, h *house, at address) error {
-	fmt.Fprintf(p.stdout, "Open  %s\n", strings.Join(at.urls, "\n  or  "))
-	fmt.Fprintf(p.stdout, "Certificate authority (SHA-256)  %s\n", at.fingerprint)
-	claimed, err := h.auth.Claimed(ctx)
-	if err != nil || claimed {
-		return err
-	}
-	code, expires, err := h.auth.NewSetupCode(ctx)
-	if err != nil {
-		return fmt.Errorf("make a one-time code: %w", err)
-	}
-	fmt.Fprintf(p.stdout, "One-time code  %s   (until %s; 'lares setup-code' makes a new one)\n", code, expires.Local().Format("15:04"))
-	return nil
 }
 
 // address is where the page is: the best way to reach it first, from the box
@@ -162,8 +153,9 @@ func (h *house) web(ctx context.Context, o serveOptions) (*webServer, error) {
 	}
 	server, err := ui.New(ui.Config{
 		Auth: h.auth, Cameras: h.fleet, Control: h.fleet, Recordings: h.rec.Library(),
-		Status: h.rec, Cert: certs, Log: h.log,
+		Status: h.rec, Cert: certs, Log: h.log, Protection: h.protection,
 		Events: h.rec.Library(), Detection: h.watch, Bus: h.bus,
+		Erasure: h.rec, Evidence: h.rec, SegmentKeys: h.rec.Library(), Devices: h.devices, Stills: h.workers.stills, HomeKit: h.home, Privacy: h.fleet,
 	})
 	if err != nil {
 		return nil, err

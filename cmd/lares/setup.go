@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -31,32 +32,38 @@ func (p *program) setup(ctx context.Context, args []string) error {
 		return err
 	}
 	// First, so that no owner is made whose keys could not be written down.
-	for _, name := range []string{recoveryOut, totpOut} {
-		if _, err := os.Lstat(name); name != "" && err == nil {
-			return fmt.Errorf("%s exists: name a new file", name)
+	recovery, err := newSecret(recoveryOut)
+	if err != nil {
+		return err
+	}
+	factor := &secretFile{}
+	if totpOut != "" {
+		if factor, err = newSecret(totpOut); err != nil {
+			return errors.Join(err, recovery.drop())
 		}
 	}
 	if err := os.MkdirAll(data, 0o700); err != nil {
-		return fmt.Errorf("make the data folder: %w", err)
+		return errors.Join(fmt.Errorf("make the data folder: %w", err), recovery.drop(), factor.drop())
 	}
-	return p.with(ctx, data, func(c *console.Client) error {
+	made := false
+	err = p.with(ctx, data, func(c *console.Client) error {
 		in := console.SetupRequest{Name: owner, Password: password, SecondFactor: !without}
 		var out console.SetupAnswer
 		if err := c.Call(ctx, http.MethodPost, "/setup", in, &out); err != nil {
 			return err
 		}
-		if err := writeSecret(recoveryOut, out.RecoveryKey); err != nil {
+		made = true
+		if err := errors.Join(recovery.write(out.RecoveryKey), factor.write(out.TOTPURL)); err != nil {
 			return err
-		}
-		if totpOut != "" {
-			if err := writeSecret(totpOut, out.TOTPURL); err != nil {
-				return err
-			}
 		}
 		fmt.Fprintf(p.stdout, "%s owns this box now. Print the recovery key in %s, put it in a safe place and destroy the file:\n"+
 			"without password and recovery key nobody can open the footage again.\n", owner, recoveryOut)
 		return nil
 	})
+	if !made {
+		err = errors.Join(err, recovery.drop(), factor.drop())
+	}
+	return err
 }
 
 func (p *program) setupCode(ctx context.Context, args []string) error {

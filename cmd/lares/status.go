@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"lares/cmd/lares/internal/console"
+	"lares/nvr"
 )
 
 func (p *program) status(ctx context.Context, args []string) error {
@@ -40,14 +41,22 @@ func (p *program) showStatus(s console.Status) error {
 	}
 	healthy := s.Running && s.Claimed && len(s.Alarms) == 0
 	for _, alarm := range s.Alarms {
-		fmt.Fprintln(p.stdout, "Warning:", alarm)
+		fmt.Fprintln(p.stdout, "Warning:", alarmText(alarm))
+	}
+	if s.Running && s.Protection.Swap == nvr.SwapOpen {
+		fmt.Fprintln(p.stdout, "Warning: keys in memory may be written to the swap space of this box. Switch swap off or encrypt it, or run Lares as the service of its package.")
+	}
+	if s.Running {
+		fmt.Fprintln(p.stdout, egressText(s.Protection.Egress))
 	}
 	p.table(s.Cameras)
 	for _, camera := range s.Cameras {
+		private := false // as somebody wants
 		for _, state := range camera.State {
-			healthy = healthy && (state.Recording || state.Waits)
+			private = private || state.Cause == nvr.Privacy.String()
+			healthy = healthy && (state.Recording || state.Waits || private)
 		}
-		healthy = healthy && (camera.Motion == nil || camera.Motion.Works)
+		healthy = healthy && (camera.Motion == nil || camera.Motion.Works || private)
 	}
 	const gb = 1e9
 	for _, d := range s.Disks {

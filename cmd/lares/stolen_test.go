@@ -116,7 +116,7 @@ func scan(all map[string][]byte, traces []trace) (found []string) {
 	return found
 }
 
-func TestStolenBoxShowsNothing(t *testing.T) {
+func TestR1R2StolenBoxShowsNothing(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
 	outside := t.TempDir()
@@ -250,7 +250,7 @@ func (b *box) mustHoldNoKey() {
 	}
 }
 
-func TestFootageDiskAndRecoveryKeyAreEnough(t *testing.T) {
+func TestR25FootageDiskAndRecoveryKeyAreEnough(t *testing.T) {
 	t.Parallel()
 	b := newOwnedBox(t)
 	sim := simulate(t, camsim.Config{Main: clip(t, "vfr.mp4")})

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"sync"
@@ -37,6 +38,7 @@ const (
 const (
 	waiting     = "Waits for the picture of the camera."
 	noPicture   = "The camera sends no picture."
+	private     = "The camera is private."
 	switchedOff = "Motion detection is switched off."
 	broken      = "The picture cannot be decoded. It is tried again by itself."
 	busy        = "This box is short of computing power: only one picture in a second or less is looked at. Fewer cameras, or a smaller second stream, would help."
@@ -158,6 +160,11 @@ func (w *watcher) collect(ctx context.Context, reader *nvr.Reader, quiet *time.T
 	for ctx.Err() == nil {
 		f, missed, err := reader.Poll()
 		switch {
+		case errors.Is(err, nvr.ErrPrivate):
+			w.finish()
+			w.blind(private)
+			clear(w.batch)
+			w.batch, size = w.batch[:0], 0
 		case err != nil:
 			return false
 		case f != nil:

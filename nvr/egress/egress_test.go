@@ -82,7 +82,7 @@ func TestAPrefixThatTheHouseLosesIsOutside(t *testing.T) {
 	}
 }
 
-func TestTheGuardDialsTheHouseAndNothingElse(t *testing.T) {
+func TestR20OnlyTheHouseIsDialled(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +106,7 @@ func TestTheGuardDialsTheHouseAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestANameServerOutsideIsNotAsked(t *testing.T) {
+func TestR20NameServerOutsideIsNotAsked(t *testing.T) {
 	g := New(Rule{})
 	g.links = homeLinks
 	if _, err := g.askName(t.Context(), "udp", "192.0.2.53:53"); !errors.Is(err, ErrOutside) {
@@ -114,9 +114,9 @@ func TestANameServerOutsideIsNotAsked(t *testing.T) {
 	}
 }
 
-// TestTheSelfTestSaysWhatTheSystemDoes asks real kernels: this test runs itself
+// TestR20SelfTestSaysWhatTheSystemDoes asks real kernels: this test runs itself
 // again in network namespaces of its own.
-func TestTheSelfTestSaysWhatTheSystemDoes(t *testing.T) {
+func TestR20SelfTestSaysWhatTheSystemDoes(t *testing.T) {
 	if os.Getenv("LARES_EGRESS_CHILD") != "" {
 		lock, err := SelfTest()
 		t.Logf("lock=%s err=%v", lock, err)
@@ -137,7 +137,7 @@ func TestTheSelfTestSaysWhatTheSystemDoes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cmd := exec.Command("/bin/sh", "-c", test.network+` && exec "$0" -test.v -test.run '^TestTheSelfTestSaysWhatTheSystemDoes$'`, exe)
+			cmd := exec.Command("/bin/sh", "-c", test.network+` && exec "$0" -test.v -test.run '^TestR20SelfTestSaysWhatTheSystemDoes$'`, exe)
 			cmd.Env = append(os.Environ(), "LARES_EGRESS_CHILD=1")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 			out, err := cmd.CombinedOutput()

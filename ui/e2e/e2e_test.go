@@ -93,6 +93,7 @@ func build(t *testing.T) string {
 // demo is a running `lares demo` and what it printed about itself.
 type demo struct {
 	url, user, password string
+	data                string // its folder
 	cmd                 *exec.Cmd
 	done                chan error // gets the result of the program, once
 }
@@ -101,8 +102,8 @@ type demo struct {
 // can be opened. It is ended with the test.
 func startDemo(t *testing.T, bin string) *demo {
 	t.Helper()
-	d := &demo{done: make(chan error, 1)}
-	d.cmd = exec.Command(bin, "demo", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+	d := &demo{done: make(chan error, 1), data: t.TempDir()}
+	d.cmd = exec.Command(bin, "demo", "--data", d.data, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
 	log := &logLines{t: t}
 	d.cmd.Stderr = log
 	stdout, err := d.cmd.StdoutPipe()

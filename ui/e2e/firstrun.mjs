@@ -93,14 +93,13 @@ await steps.take('an authenticator app is paired', async () => {
 await steps.take('it says what is kept', async () => {
   await page.waitForURL(/welcome/);
   await picture('first-welcome');
-  await page.click('a.button.primary');
+  await page.click('form[action="/first"] button');
 });
 
 await steps.take('a camera that is not there is named as that', async () => {
   await page.waitForSelector('input[name="address"]');
-  await page.fill('input[name="name"]', 'Garden');
   await page.fill('input[name="address"]', 'rtsp://127.0.0.1:1/stream');
-  await send();
+  await page.click('form[action="/cameras/new"] button');
   await page.waitForSelector('.error');
   await picture('first-unreachable');
   await page.click('button[formaction="/cameras/new/change"]');
@@ -109,8 +108,10 @@ await steps.take('a camera that is not there is named as that', async () => {
 await steps.take('the first camera is tested, added and live', async () => {
   await page.waitForSelector('input[name="address"]');
   await page.fill('input[name="address"]', camera);
-  await send();
+  await page.click('form[action="/cameras/new"] button');
   await page.waitForSelector('input[name="place"]');
+  await page.waitForFunction(() => document.querySelector('.new-picture')?.naturalWidth > 0);
+  await page.fill('input[name="name"]', 'Garden');
   await picture('first-camera');
   await page.check('input[name="place"][value="outside"]');
   const start = Date.now();

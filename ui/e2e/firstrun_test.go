@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"lares/nvr"
 	"lares/nvr/camera/camsim"
 )
 
@@ -34,20 +32,7 @@ func simulatedCamera(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	camera, err := camsim.New(camsim.Config{Main: clip})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- camera.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("simulated camera: %v", err)
-		}
-	})
-	return camera.URL(nvr.Main)
+	return startCamera(t, clip, "").url
 }
 
 // startServe starts the program in an empty folder and returns what it prints:

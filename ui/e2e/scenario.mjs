@@ -90,8 +90,7 @@ await steps.take('the live picture of a camera moves soon after the click', asyn
     await moving('a.tile lares-live', Date.now());
     const start = Date.now();
     await page.click('a.tile');
-    await page.waitForURL(new RegExp(`${camera}$`));
-    times.push(await moving('lares-live', start));
+    times.push(await moving('dialog[open] lares-live', start));
   }
   times.sort((a, b) => a - b);
   return `${times.join(', ')} ms from the click`;
@@ -105,23 +104,25 @@ await steps.take('play what was recorded', async () => {
   return `asked for ${wish - began} ms after the first picture, got ${at - began}`;
 });
 
-await steps.take('seek with the keyboard and on the ruler', async () => {
+await steps.take('seek with the keyboard and on the time line', async () => {
   const before = await shown();
   await page.keyboard.press('ArrowRight');
   const after = await plays(before + 4000, before + 9000);
+  await page.click('[data-range="300000"]');
+  await page.waitForSelector('lares-timeline[data-ready]');
   const x = await page.evaluate((wish) => {
-    const ruler = document.querySelector('lares-day[fine]');
-    wish = Math.max(wish, ruler.from + 1000); // an hour may have begun since
-    ruler.scrollIntoView({ block: 'center' });
-    const box = ruler.getBoundingClientRect();
-    return { wish, at: (wish - ruler.from) / (ruler.to - ruler.from), left: box.left, width: box.width, y: box.top + box.height / 2 };
+    const line = document.querySelector('lares-timeline');
+    line.scrollIntoView({ block: 'center' });
+    const box = line.getBoundingClientRect();
+    line.addEventListener('lares-pick', (e) => { window.picked = e.detail.at; });
+    return { at: (wish - line.from) / (line.to - line.from), left: box.left, width: box.width, y: box.top + 60, point: (line.to - line.from) / box.width };
   }, began + 6000);
-  must(x.at >= 0 && x.at <= 1, 'the ruler does not show the hour that is played');
+  must(x.at >= 0 && x.at <= 1, 'the time line does not show what is played');
   await page.mouse.click(x.left + x.at * x.width, x.y);
-  // A point of the ruler stands for some seconds.
-  const point = 3600e3 / x.width;
-  const ruled = await plays(x.wish - 2 * point - 500, x.wish + 2 * point + 5000);
-  return `key: ${Math.round(after - before)} ms further; ruler: ${Math.round(ruled - x.wish)} ms beside the wish`;
+  const beside = await page.evaluate((wish) => window.picked - wish, began + 6000);
+  must(Math.abs(beside) <= 2 * x.point, `the click chose ${beside} ms beside the wish`);
+  await plays(began + 5000, began + 25e3); // a slow machine looks late
+  return `key: ${Math.round(after - before)} ms further; time line: ${Math.round(beside)} ms beside the wish`;
 });
 
 await steps.take('pause and step a frame', async () => {
@@ -132,11 +133,10 @@ await steps.take('pause and step a frame', async () => {
   await page.keyboard.press('.');
   await page.waitForFunction((before) => {
     const player = document.querySelector('lares-player');
-    return player.now > before && !player.querySelector('video').seeking;
+    const by = player.now - before; // the demo has 15 pictures a second
+    return by > 0.05 && by < 70 && !player.querySelector('video').seeking;
   }, before);
-  const by = await shown() - before;
-  must(by < 1000, `a frame was ${by} ms`);
-  return `${Math.round(by)} ms`;
+  return `${Math.round(await shown() - before)} ms`;
 });
 
 await steps.take('save a clip', async () => {
@@ -147,7 +147,9 @@ await steps.take('save a clip', async () => {
     const form = document.querySelector('[data-part="export-form"]');
     form.elements.from.value = local(from);
     form.elements.to.value = local(to);
+    form.elements.to.dispatchEvent(new Event('input', { bubbles: true }));
   }, [from, to]);
+  must(await page.evaluate(() => document.querySelector('lares-timeline').marked !== null), 'the time line does not show what is marked');
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('[data-part="export-form"] button.primary')]);
   await download.saveAs(join(out, 'clip.mp4'));
   must(download.suggestedFilename().endsWith('.mp4'), `the file is called ${download.suggestedFilename()}`);

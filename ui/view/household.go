@@ -5,6 +5,7 @@ import "time"
 // People is the page of who is in the household.
 type People struct {
 	People []Person
+	Home   []HomePaired // who sees cameras in the Home app
 }
 
 // Person is somebody on that page.
@@ -25,7 +26,8 @@ type Person struct {
 type PersonForm struct {
 	Form
 	ID          string // empty for somebody new
-	This        bool   // whoever looks
+	Home        []HomePaired
+	This        bool // whoever looks
 	Suspended   bool
 	Invited     bool
 	Role        string

@@ -6,6 +6,7 @@ package view
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"lares/ui/text"
@@ -21,6 +22,10 @@ type Page struct {
 	Locked bool     // logged in, but the keys of the footage are gone from memory
 	Notice string   // good news of the last action
 	Alarms []string // what the owner must know at once
+	House  *Private // privacy mode of the house; nil where the page does not offer it
+	// Privates is what the scripts are told of privacy mode; nil where the page
+	// shows no camera.
+	Privates any
 	// May reports whether whoever is logged in may do something with the house;
 	// nil for nobody.
 	May func(action string) bool
@@ -55,6 +60,7 @@ type State struct {
 	Recording bool
 	Starting  bool // it was added a moment ago
 	Waits     bool // for motion, as the owner wants
+	Private   bool // as somebody wants
 	Since     time.Time
 	Cause     string // in words
 	Detail    string // what to do
@@ -65,6 +71,8 @@ func (s State) word() string {
 	switch {
 	case s.Recording:
 		return "on"
+	case s.Private:
+		return "private"
 	case s.Waits:
 		return "waits"
 	case s.Starting:
@@ -84,8 +92,24 @@ type Camera struct {
 	State   State
 	Streams []Stream
 	// Of the camera's own page.
-	Watched              Watched
-	MayReplay, MayExport bool
+	Watched   Watched
+	Private   Private
+	MayExport bool
+	MayDelete bool
+	All       string // ids of all cameras in order, with commas between
+	MayReplay bool   // also on the wall
+}
+
+// replayed lists the ids of the cameras whose footage may be looked at, with
+// commas between.
+func replayed(cameras []Camera) string {
+	var ids []string
+	for _, c := range cameras {
+		if c.MayReplay {
+			ids = append(ids, c.ID)
+		}
+	}
+	return strings.Join(ids, ",")
 }
 
 // Stream is one stream of a camera in words.
@@ -165,28 +189,6 @@ type Disk struct {
 type Welcome struct {
 	Disks []Disk
 	Days  int // default retention
-}
-
-// NewCamera is the form for a camera and the answer of the camera.
-type NewCamera struct {
-	Form
-	Makers []Maker
-	Report *Report // nil before the camera was asked
-}
-
-// Maker is a choice of where a camera has its streams.
-type Maker struct {
-	ID   string
-	Name string
-}
-
-// Report is what a camera answered.
-type Report struct {
-	Draft   string // token of what was typed
-	Address string
-	Streams []Stream
-	Advice  string // in words, if something is wrong
-	Usable  bool
 }
 
 // Settings is the page of one camera's settings.

@@ -12,14 +12,15 @@ export class Refusal extends Error {
 }
 
 /**
- * Asks the box. A login that has ended leads to the login page.
+ * Asks the box. A login that has ended leads to the login page; whoever came by a
+ * link has none.
  * @param {string} url
  * @param {RequestInit} [options]
  */
 export async function ask(url, options) {
   const answer = await fetch(url, { cache: 'no-store', ...options });
   if (answer.ok) return answer;
-  if (answer.status === 401) {
+  if (answer.status === 401 && !new URL(url, location.origin).searchParams.has('link')) {
     location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   }
   const body = await answer.json().catch(() => ({}));

@@ -5,7 +5,6 @@ import { t } from './text.js';
 
 const page = 200; // events in one answer
 const most = 2000; // that are listed
-const settle = 3000; // ms that may pass between two presses of 'event before'
 
 /** @typedef {import('./eventlist.js').Stored} Stored */
 
@@ -73,12 +72,6 @@ export class DayEvents {
     button.addEventListener('click', () => this.play(e.start - lead));
     li.append(button);
     return li;
-  }
-
-  /** When playing of the event before or after a time begins; null if there is none. @param {number} at @param {number} way 1 or -1 */
-  beside(at, way) {
-    if (way > 0) return this.list.findLast((e) => e.start - lead > at + 500)?.start ?? null;
-    return this.list.find((e) => e.start - lead < at - settle)?.start ?? null;
   }
 
   /** Marks the event of a time. @param {number} at NaN for none */

@@ -4,7 +4,7 @@ import { hms, short, t } from './text.js';
 
 /**
  * One event. Times are ms since the epoch.
- * @typedef {{id: string, camera: string, kind: string, start: number, end: number, thumbnail?: string}} Stored
+ * @typedef {{id: string, camera: string, kind: string, start: number, end: number, thumbnail?: string, mayDelete?: boolean}} Stored
  */
 
 /** ms before an event at which playing begins */
@@ -55,4 +55,24 @@ export function fillEvent(el, e, camera = '') {
   when.textContent = camera ? short(e.start) : hms(e.start);
   words.append(when);
   el.replaceChildren(frame, words);
+}
+
+const settle = 3000; // ms that may pass between two presses of 'event before'
+const windows = [10, 60, 360, 1440, 7 * 1440, 30 * 1440].map((minutes) => minutes * 60e3);
+const perLook = 200; // events in one answer
+
+/**
+ * When the event before or after a time began; null if there is none within a
+ * month. Looks further and further.
+ * @param {string} camera '' for all @param {number} at @param {number} way 1 or -1 @param {string} view
+ */
+export async function besideEvent(camera, at, way, view) {
+  for (const window of windows) {
+    const [from, to] = way > 0 ? [at, at + window] : [at - window, at + 60e3];
+    const { events: list } = await events({ camera, from: Math.floor(Math.max(0, from)), to: Math.ceil(to), limit: perLook, view });
+    const found = way > 0 ? list.findLast((e) => e.start - lead > at + 500) : list.find((e) => e.start - lead < at - settle);
+    if (found) return found.start;
+    if (way > 0 && to > Date.now()) return null;
+  }
+  return null;
 }

@@ -208,6 +208,14 @@ export class LaresEvents extends HTMLElement {
     link.setAttribute('aria-label', t('js.event', { camera, time: short(e.start), length: duration(e.end - e.start) }));
     fillEvent(link, e, camera);
     item.append(link);
+    if (e.mayDelete) {
+      const bin = document.createElement('a');
+      bin.className = 'decide-bin button';
+      bin.href = `/cameras/${e.camera}/delete?from=${e.start}&to=${e.end}`;
+      bin.textContent = t('js.delete_event');
+      bin.tabIndex = -1; // the keyboard deletes on the page of the camera
+      item.append(bin);
+    }
     return item;
   }
 

@@ -7,7 +7,8 @@ const most = 20000; // parts that are kept before it starts anew
 
 /**
  * One fragment. Times are ms since the epoch.
- * @typedef {{ at: number, end: number, bytes: number, key: number, init: {segment: string, codecs: string} }} Part
+ * shown is when its pictures are, known once it was fetched.
+ * @typedef {{ at: number, end: number, bytes: number, key: number, init: {segment: string, codecs: string}, shown?: number[] }} Part
  */
 
 export class PlayIndex {
@@ -17,6 +18,9 @@ export class PlayIndex {
   inits = new Map();
   from = 0;
   to = 0;
+  /** What may be asked for: a link shows a span only. */
+  first = 0;
+  last = Infinity;
 
   /** @param {string} base path of the camera's API @param {() => URLSearchParams} query what every request carries */
   constructor(base, query) {
@@ -55,6 +59,9 @@ export class PlayIndex {
   /** @param {number} from @param {number} to @param {AbortSignal} signal */
   async #fetch(from, to, signal) {
     const q = this.query();
+    from = Math.max(from, this.first);
+    to = Math.min(to, this.last);
+    if (from >= to) return;
     q.set('from', String(Math.floor(from)));
     q.set('to', String(Math.floor(to)));
     const got = await json(`${this.base}/index?${q}`, signal);
@@ -62,7 +69,7 @@ export class PlayIndex {
     for (const init of got.inits) if (!this.inits.has(init.segment)) this.inits.set(init.segment, init);
     for (const [time, duration, bytes, key, init] of got.parts) {
       const at = time / 90;
-      if (at <= newest + 0.5) continue;
+      if (at <= newest + 0.5 || at < this.first || at >= this.last) continue;
       this.parts.push({ at, end: at + duration / 90, bytes, key, init: this.inits.get(got.inits[init].segment) });
     }
     this.from = this.from === 0 ? from : this.from;
@@ -79,6 +86,14 @@ export class PlayIndex {
       else high = mid;
     }
     return low < this.parts.length ? low : -1;
+  }
+
+  /** Keeps when the pictures of parts are shown. @param {{at: number, shown: number[]}[]} fragments */
+  learn(fragments) {
+    for (const { at, shown } of fragments) {
+      const part = this.parts[this.find(at + 0.5)];
+      if (part && Math.abs(part.at - at) < 0.5) part.shown = shown;
+    }
   }
 
   /** The place of the key frame that a part needs. @param {number} i */

@@ -1,18 +1,20 @@
 // <lares-live camera quality [sound]>: the picture of now.
 import { ask, randomID, Refusal, sleep } from './api.js';
 import { Feed, Unplayable, newVideo, plays, supported } from './mse.js';
-import { hms, t } from './text.js';
+import { privateWords } from './privacy.js';
+import { short, t } from './text.js';
 
 const target = 0.15; // seconds behind the newest frame
 const far = 1.2; // seconds behind, from which it jumps
 const near = 0.3; // the same in the beginning, when there is nothing yet to keep smooth
 const begins = 1500; // ms from the first picture on that are the beginning
 const look = 100; // ms between two looks at how far behind it is
+const soon = 700; // ms within which a picture comes when all is well
 const silence = 6000; // ms without data after which it asks again
 const keep = 8; // seconds of the past in the buffer
 
 export class LaresLive extends HTMLElement {
-  static observedAttributes = ['quality', 'sound', 'paused'];
+  static observedAttributes = ['quality', 'sound', 'paused', 'private'];
 
   #video = newVideo();
   #still = document.createElement('canvas');
@@ -20,6 +22,7 @@ export class LaresLive extends HTMLElement {
   #seen = false;
   #view = randomID(); // one line in the record of who looked for each page
   #lastPicture = 0;
+  #drawn = false; // there is a last picture
   #first = 0; // when the first picture of this connection was shown; 0: not yet
   /** @type {AbortController | null} */
   #running = null;
@@ -35,6 +38,14 @@ export class LaresLive extends HTMLElement {
     this.replaceChildren(this.#still, this.#video, this.#say);
     this.#watch.observe(this);
     document.addEventListener('visibilitychange', this.#visible);
+    const words = privateWords(this.getAttribute('camera'));
+    if (words) this.setAttribute('private', words);
+  }
+
+  /** Shows the picture of another one until its own comes. @param {HTMLElement} other a <lares-live> */
+  borrow(other) {
+    const video = other.querySelector('video');
+    if (video) this.#freeze(video);
   }
 
   disconnectedCallback() {
@@ -46,11 +57,22 @@ export class LaresLive extends HTMLElement {
   attributeChangedCallback() {
     this.#stop();
     this.#update();
+    if (this.hasAttribute('private')) this.#hide(this.getAttribute('private') ?? '');
+  }
+
+  /** Shows nothing, not even the last picture, and says why. @param {string} words */
+  #hide(words) {
+    this.#video.removeAttribute('src');
+    this.#video.load();
+    this.#still.width = 0;
+    this.#drawn = false;
+    this.#lastPicture = 0;
+    this.#state('private', words);
   }
 
   /** Runs while somebody can see it. */
   #update() {
-    const wanted = this.isConnected && this.#seen && !this.hasAttribute('paused') && document.visibilityState === 'visible';
+    const wanted = this.isConnected && this.#seen && !this.hasAttribute('paused') && !this.hasAttribute('private') && document.visibilityState === 'visible';
     if (wanted && !this.#running) {
       this.#running = new AbortController();
       this.#run(this.#running.signal);
@@ -67,8 +89,9 @@ export class LaresLive extends HTMLElement {
   /** Asks again and again, with patience. @param {AbortSignal} signal */
   async #run(signal) {
     let wait = 500;
+    this.#last(signal);
     while (!signal.aborted) {
-      this.#state('connecting', this.#lastPicture ? t('js.ago', { time: hms(this.#lastPicture) }) : t('js.connecting'));
+      this.#state('connecting', this.#lastPicture ? t('js.ago', { time: short(this.#lastPicture) }) : t('js.connecting'));
       const began = performance.now();
       try {
         await this.#once(signal);
@@ -96,8 +119,12 @@ export class LaresLive extends HTMLElement {
       this.#state('refused', err.message);
       return false;
     }
+    if (err instanceof Refusal && err.code === 'private') {
+      this.#hide(err.message);
+      return true;
+    }
     const said = err instanceof Refusal ? err.message : t('js.offline');
-    const ago = this.#lastPicture ? ` ${t('js.ago', { time: hms(this.#lastPicture) })}` : '';
+    const ago = this.#lastPicture ? ` ${t('js.ago', { time: short(this.#lastPicture) })}` : '';
     this.#state('waiting', said + ago);
     return !(err instanceof Refusal) || ![0, 401, 403, 404].includes(err.status);
   }
@@ -177,12 +204,31 @@ export class LaresLive extends HTMLElement {
   }
 
   /** Keeps the last picture when the video goes away, so that nothing turns black. */
-  #freeze() {
-    const { videoWidth: width, videoHeight: height } = this.#video;
-    if (width === 0 || this.#video.readyState < 2) return;
+  #freeze(video = this.#video) {
+    const { videoWidth: width, videoHeight: height } = video;
+    if (width === 0 || video.readyState < 2) return;
     this.#still.width = width;
     this.#still.height = height;
-    this.#still.getContext('2d')?.drawImage(this.#video, 0, 0);
+    this.#still.getContext('2d')?.drawImage(video, 0, 0);
+    this.#drawn = true;
+  }
+
+  /** Fetches the last picture of the camera, where there is none to show yet. @param {AbortSignal} signal */
+  async #last(signal) {
+    await sleep(soon, signal);
+    if (signal.aborted || this.#drawn || this.dataset.state === 'playing') return;
+    const width = Math.min(1920, Math.ceil(this.clientWidth * devicePixelRatio));
+    try {
+      const answer = await ask(`/api/v1/cameras/${this.getAttribute('camera')}/still.jpg?width=${width}&view=${this.#view}`, { signal });
+      const picture = await createImageBitmap(await answer.blob());
+      if (signal.aborted || this.#drawn || this.dataset.state === 'playing') return;
+      this.#still.width = picture.width;
+      this.#still.height = picture.height;
+      this.#still.getContext('2d')?.drawImage(picture, 0, 0);
+      this.#drawn = true;
+      this.#lastPicture = Number(answer.headers.get('X-Lares-Time'));
+      this.#state(this.dataset.state ?? '', t('js.ago', { time: short(this.#lastPicture) }));
+    } catch { /* there is none: the words say so */ }
   }
 
   /** @param {string} state @param {string} text */

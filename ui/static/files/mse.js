@@ -112,7 +112,16 @@ export class Feed {
     await this.append(init);
   }
 
-  async clear() { await this.queue(() => this.buffer.remove(0, Infinity)); }
+  /** Forgets all media. @param {number} span seconds that the source is to last */
+  async clear(span) {
+    await this.queue(() => this.buffer.remove(0, Infinity));
+    await this.queue(() => { this.source.duration = span; }); // a flush shortened it
+  }
+
+  /** Lets the decoder give out what it holds back to put pictures in order; more can be appended later. */
+  async flush() {
+    await this.queue(() => { if (this.source.readyState === 'open') this.source.endOfStream(); });
+  }
 
   /** Forgets what lies more than keep seconds behind. @param {number} keep */
   async trim(keep) {

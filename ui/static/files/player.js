@@ -1,6 +1,8 @@
-// <lares-player camera quality>: recordings. Its clock is the wall clock: the
-// buffer is shifted so that currentTime plus anchor is the time of the picture.
+// <lares-player camera quality [in-step]>: recordings. Its clock is the wall
+// clock: the buffer is shifted so that currentTime plus anchor is the time of the
+// picture. In step with others it follows their clock, see chorus.js.
 import { bytes, randomID, Refusal, sleep } from './api.js';
+import { pictures } from './frames.js';
 import { PlayIndex } from './index.js';
 import { Feed, Unplayable, newVideo, plays, supported } from './mse.js';
 import { t } from './text.js';
@@ -12,6 +14,8 @@ const whole = 10 * 24 * 3600; // seconds that the source spans
 const batch = 4e6; // bytes of media in one request
 const readAhead = 12; // seconds at rate 1
 const keepBehind = 20; // seconds
+const retry = 3000; // ms
+const lookAgain = 1500; // ms between two seeks of a player that lost the step
 const renew = 50 * 60e3; // ms after which watching is a new line in the record of who looked
 
 export class LaresPlayer extends HTMLElement {
@@ -25,10 +29,11 @@ export class LaresPlayer extends HTMLElement {
   #target = 0; // the time that was asked for last
   #next = 0; // place in the index of the part to fetch
   #sparse = false; // the buffer is not what it should be from its start to #next
+  #placed = false; // the video stands at a time of this anchor
   #shown = /** @type {object | null} */ (null); // the init segment that the buffer has
   #play = randomID();
   #playSince = Date.now();
-  #frame = 1 / 20; // seconds, measured
+  #stepping = Promise.resolve();
   #stop = new AbortController();
   /** @type {Map<string, ArrayBuffer>} */
   #inits = new Map();
@@ -38,6 +43,8 @@ export class LaresPlayer extends HTMLElement {
 
   connectedCallback() {
     this.#index.base = `/api/v1/cameras/${this.getAttribute('camera')}`;
+    this.#index.first = Number(this.getAttribute('from') ?? 0); // of a link
+    this.#index.last = Number(this.getAttribute('to') ?? Infinity);
     this.#say.className = 'say';
     this.#say.setAttribute('role', 'status');
     this.replaceChildren(this.#video, this.#say);
@@ -51,7 +58,7 @@ export class LaresPlayer extends HTMLElement {
   }
 
   /** The time of the picture, ms since the epoch. */
-  get now() { return this.#anchor + this.#video.currentTime * 1000; }
+  get now() { return this.#placed ? this.#anchor + this.#video.currentTime * 1000 : this.#target; }
   get playing() { return this.#playing; }
   get rate() { return this.#rate; }
   get muted() { return this.#video.muted; }
@@ -98,10 +105,66 @@ export class LaresPlayer extends HTMLElement {
     this.#tell();
   }
 
-  /** Shows the picture after or before this one. @param {number} way 1 or -1 */
+  /** Shows the picture after or before this one, one step after the other. @param {number} way 1 or -1 */
   step(way) {
     this.pause();
-    this.seek(this.now + way * this.#frame * 1000 + (way > 0 ? 1 : 0));
+    this.#stepping = this.#stepping.then(() => this.#step(way)).catch(() => {});
+    return this.#stepping;
+  }
+
+  /** @param {number} way */
+  async #step(way) {
+    if (this.#keysOnly) this.setRate(1);
+    const origin = this.now + 0.02; // a picture is on the screen from its time on; what is less is rounding
+    for (let tries = 0; tries < 4; tries++) {
+      const { parts } = this.#index;
+      const i = this.#index.find(origin);
+      if (i < 0) return;
+      // The pictures of a part may be shown among those of the parts beside it.
+      const near = parts.slice(Math.max(0, i - 1), i + 2);
+      const beside = near.find((p) => !p.shown);
+      if (!beside || tries === near.length) {
+        const times = near.flatMap((p) => p.shown ?? []).sort((a, b) => a - b);
+        const shown = times.findLast((at) => at <= origin) ?? origin;
+        const to = way > 0 ? times.find((at) => at > origin) : times.findLast((at) => at < shown);
+        return to === undefined ? undefined : this.seek(to + 0.1);
+      }
+      await this.seek(beside.at + 1); // fetches it
+    }
+  }
+
+  /** Whether it shows what it should or is on its way to it. */
+  get ready() { return !this.#video.seeking && this.#video.readyState >= 3; }
+
+  /**
+   * For players in step: shows a time of the common clock as it goes on; false
+   * where there is no footage.
+   * @param {number} at ms @param {boolean} playing
+   */
+  follow(at, playing) {
+    const i = this.#index.find(at);
+    const here = i >= 0 && this.#index.parts[i].at <= at + 250;
+    if (this.toggleAttribute('data-hole', !here)) {
+      this.#hush(t('js.empty'));
+      this.#video.pause();
+      if (i < 0 && at > this.#index.to && performance.now() - this.#asked > lookAgain) this.#lookFor(at);
+      return false;
+    }
+    const off = this.now - at;
+    const far = Math.max(1, this.#rate) * (this.#keysOnly ? 3000 : 400);
+    if (Math.abs(off) > far && !this.#video.seeking && performance.now() - this.#asked > lookAgain) this.#lookFor(at);
+    this.#video.playbackRate = this.#rate * (1 - Math.max(-0.08, Math.min(0.08, off / 1000)));
+    if (playing && this.#video.paused) this.#video.play().catch(() => {});
+    this.#playing = playing;
+    return true;
+  }
+
+  #asked = 0;
+
+  /** @param {number} at */
+  #lookFor(at) {
+    this.#asked = performance.now();
+    this.seek(at);
   }
 
   /** Stops and forgets everything. */
@@ -138,7 +201,9 @@ export class LaresPlayer extends HTMLElement {
       this.#play = randomID();
       this.#playSince = Date.now();
     }
-    return new URLSearchParams({ quality: this.quality, play: this.#play });
+    const q = new URLSearchParams({ quality: this.quality, play: this.#play });
+    if (this.hasAttribute('link')) q.set('link', '1');
+    return q;
   }
 
   /** True if the buffer is to be filled from there on. @param {number} at @param {boolean} scrub @param {AbortSignal} signal */
@@ -154,25 +219,30 @@ export class LaresPlayer extends HTMLElement {
     const { parts } = this.#index;
     const exact = Math.max(at, parts[i].at);
     const k = this.#index.keyOf(i);
+    const next = Math.max(i, k) + 1; // footage may begin without a key frame
     const feed = await this.#ready(exact, parts[k].init, signal);
     if (signal.aborted) return false;
     const seconds = (exact - this.#anchor) / 1000;
     if (!scrub && !this.#sparse && feed.range(seconds)) {
-      this.#video.currentTime = seconds;
+      this.#place(seconds);
     } else {
       this.#sparse = true;
-      await feed.clear();
+      await feed.clear(whole);
       await this.#fetch(k, k + 1, true, signal);
+      if (signal.aborted) return false;
       this.#place((parts[k].at - this.#anchor) / 1000);
-      if (scrub) return false;
-      if (!this.#keysOnly) await this.#fetch(k, i + 1, false, signal);
+      if (scrub) {
+        await feed.flush();
+        return false;
+      }
+      if (!this.#keysOnly) await this.#fetch(k, next, false, signal);
       this.#place(seconds);
-      this.#next = this.#keysOnly ? k : i + 1;
+      this.#next = this.#keysOnly ? k : next;
       this.#sparse = false;
     }
     this.#video.playbackRate = this.#rate;
     if (this.#playing) this.#video.play().catch(() => {});
-    this.#measure();
+    this.#watch();
     this.#hush('');
     return !signal.aborted;
   }
@@ -181,7 +251,7 @@ export class LaresPlayer extends HTMLElement {
   async #ready(at, init, signal) {
     if (!plays(init.codecs)) throw new Unplayable(init.codecs);
     const inside = at > this.#anchor && at < this.#anchor + (whole - 3600) * 1000;
-    if (this.#feed?.source.readyState === 'open' && inside) return this.#feed;
+    if (this.#feed && this.#feed.source.readyState !== 'closed' && inside) return this.#feed;
     this.#drop();
     this.#anchor = Math.floor(at) - before;
     const feed = await Feed.open(this.#video, init.codecs, -this.#anchor / 1000);
@@ -198,6 +268,7 @@ export class LaresPlayer extends HTMLElement {
   #place(seconds) {
     const r = this.#feed?.range(seconds, 1);
     this.#video.currentTime = r ? Math.max(seconds, r.start + 0.001) : seconds;
+    this.#placed = true;
   }
 
   /** Fetches and appends parts i to end. @param {number} i @param {number} end @param {boolean} keys @param {AbortSignal} signal */
@@ -211,10 +282,12 @@ export class LaresPlayer extends HTMLElement {
     }
     const q = this.#query();
     q.set('from', String(Math.floor(parts[i].at)));
-    q.set('to', String(end < parts.length ? Math.floor(parts[end].at) : Math.ceil(parts[end - 1].end)));
+    q.set('to', String(Math.min(this.#index.last, end < parts.length ? Math.floor(parts[end].at) : Math.ceil(parts[end - 1].end))));
     if (keys) q.set('keys', '1');
     const data = await bytes(`${this.#index.base}/media?${q}`, signal);
-    if (!signal.aborted && data.byteLength > 0) await feed.append(data);
+    if (signal.aborted || data.byteLength === 0) return;
+    await feed.append(data);
+    if (!keys) this.#index.learn(pictures(data));
   }
 
   /** @param {string} segment @param {AbortSignal} signal */
@@ -243,7 +316,11 @@ export class LaresPlayer extends HTMLElement {
         return;
       }
       if (this.#next >= this.#index.parts.length) {
-        if (!(await this.#index.more(signal))) await sleep(1000, signal);
+        const from = this.#index.to;
+        if (!(await this.#index.more(signal))) {
+          if (from < Date.now() - 60e3) this.dispatchEvent(new CustomEvent('lares-hole', { detail: from }));
+          await sleep(1000, signal);
+        }
         if (this.#next >= this.#index.parts.length && this.#index.to > Date.now() - 3e3 && ahead < 0.1) this.#atEnd();
         continue;
       }
@@ -272,9 +349,10 @@ export class LaresPlayer extends HTMLElement {
   #overHoles() {
     const feed = this.#feed;
     const video = this.#video;
-    if (!feed || !this.#playing || video.seeking || this.hidden) return;
+    if (!feed || !this.#playing || video.seeking || this.hidden || this.hasAttribute('in-step')) return;
     const here = feed.range(video.currentTime);
-    if (here && here.end - video.currentTime > 0.08) return;
+    // A decoder that puts pictures in order stops short of the last ones.
+    if (here && here.end - video.currentTime > (video.readyState > 2 ? 0.08 : 0.5)) return;
     const b = feed.buffer.buffered;
     for (let i = 0; i < b.length; i++) {
       if (b.start(i) > video.currentTime + 0.01) {
@@ -288,29 +366,26 @@ export class LaresPlayer extends HTMLElement {
     if (this.#playing) this.dispatchEvent(new CustomEvent('lares-end'));
   }
 
-  /** Measures how long a picture is shown, for single steps. */
-  #measure() {
-    let last = -1;
-    const each = (/** @type {number} */ _, /** @type {{mediaTime: number}} */ { mediaTime }) => {
-      const d = mediaTime - last;
-      if (last >= 0 && d > 0.005 && d < 1 && !this.#keysOnly) this.#frame = Math.min(d, this.#frame * 1.05); // some pictures are passed over
-      last = mediaTime;
+  /** Tells the time of each picture. */
+  #watch() {
+    const each = () => {
       this.#tell();
       if (this.#feed) this.#video.requestVideoFrameCallback(each);
     };
-    if (!this.#measuring && this.#video.requestVideoFrameCallback) {
-      this.#measuring = true;
+    if (!this.#watching && this.#video.requestVideoFrameCallback) {
+      this.#watching = true;
       this.#video.requestVideoFrameCallback(each);
     }
   }
 
-  #measuring = false;
+  #watching = false;
 
   #drop() {
     this.#feed?.close();
     this.#feed = null;
+    this.#placed = false;
     this.#shown = null;
-    this.#measuring = false;
+    this.#watching = false;
   }
 
   /** @param {unknown} err */
@@ -328,6 +403,11 @@ export class LaresPlayer extends HTMLElement {
     this.#drop();
     if (err instanceof Refusal || err instanceof Unplayable) {
       this.#hush(err.message);
+      return;
+    }
+    if (err instanceof TypeError) { // fetch: the box does not answer, or the page is being left
+      this.#hush(t('js.offline'));
+      setTimeout((at) => { if (at === this.#target && this.isConnected && !this.hidden) this.seek(at); }, retry, this.#target);
       return;
     }
     console.error(err);

@@ -8,9 +8,9 @@ const telling = ['camera-up', 'camera-down', 'camera-changed', 'recording-up', '
 
 /** @param {{recording: boolean, starting?: boolean, waits?: boolean, since: number, cause: string}} r @param {HTMLElement} line */
 function show(r, line) {
-  line.dataset.state = r.recording ? 'on' : r.waits ? 'waits' : r.starting ? 'starting' : 'off';
+  line.dataset.state = r.recording ? 'on' : r.cause === 'privacy' ? 'private' : r.waits ? 'waits' : r.starting ? 'starting' : 'off';
   const cause = t(`cause.${r.cause || 'unknown'}`);
-  const said = r.recording ? t('state.recording')
+  const said = r.recording ? t('state.recording') : r.cause === 'privacy' ? t('state.private', { time: short(r.since) })
     : r.waits ? t('state.waits') : r.starting ? t('state.starting') : r.since ? t('state.not_since', { time: short(r.since), cause }) : t('state.not', { cause });
   const words = line.lastElementChild;
   if (words && words.textContent !== said) words.textContent = said;

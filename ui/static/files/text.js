@@ -31,12 +31,15 @@ export const date = format({ weekday: 'short', day: 'numeric', month: 'short' })
 /** Date and time. */
 export const moment = format({ day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
+/** Date and time to the second. */
+export const exact = format({ day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+
 /** The time alone if it is of today, else with the day. @param {number} ms */
 export function short(ms) {
   return new Date(ms).toDateString() === new Date().toDateString() ? hm(ms) : `${date(ms)}, ${hm(ms)}`;
 }
 
-const formats = { time: hms, hm, date, moment, short };
+const formats = { time: hms, hm, date, moment, exact, short };
 
 /** Shows the times of a page in the viewer's zone. @param {ParentNode} root */
 export function localise(root) {

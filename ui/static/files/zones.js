@@ -1,5 +1,6 @@
 // <lares-zones>: the areas of a camera, drawn on its picture. They travel as
-// JSON in a hidden input of the form around it. Everything that a pointer can
+// JSON in a hidden input of the form around it. With the attribute 'masks' all
+// areas are of one kind: what the camera itself hides. Everything that a pointer can
 // do a keyboard can do too: each corner is a button that the arrows move.
 import { part, placeIn } from './picture.js';
 import { t } from './text.js';
@@ -35,7 +36,7 @@ export class LaresZones extends HTMLElement {
     this.#plate.addEventListener('click', (e) => this.#clicked(e));
     this.#plate.addEventListener('keydown', (e) => this.#drawKey(e));
     this.addEventListener('click', (e) => this.#act(/** @type {Element} */ (e.target).closest('[data-action]')?.getAttribute('data-action')));
-    this.#side.addEventListener('input', () => this.#sized());
+    this.#side?.addEventListener('input', () => this.#sized());
     this.#watchPicture();
     this.#sized();
     this.#draw();
@@ -46,7 +47,7 @@ export class LaresZones extends HTMLElement {
 
   get #plate() { return /** @type {HTMLElement} */ (this.#part('plate')); }
 
-  get #side() { return /** @type {HTMLInputElement} */ (this.querySelector('input[name="side"]')); }
+  get #side() { return /** @type {HTMLInputElement | null} */ (this.querySelector('input[name="side"]')); }
 
   #watchPicture() {
     const img = /** @type {HTMLImageElement} */ (this.#part('picture'));
@@ -63,9 +64,10 @@ export class LaresZones extends HTMLElement {
 
   /** Draws the smallest thing that counts. */
   #sized() {
-    const n = Number(this.#side.value);
+    const n = Number(this.#side?.value ?? 0);
     const share = n / 100;
     this.#smallest.hidden = n === 0;
+    if (!this.#side) return;
     Object.assign(this.#smallest.style, { left: `${(1 - share) * 50}%`, top: `${(1 - share) * 50}%`, width: `${n}%`, height: `${n}%` });
     this.#part('side-said').textContent = n === 0 ? t('js.side_auto') : t('js.side', { n: String(n) });
     this.#side.setAttribute('aria-valuetext', this.#part('side-said').textContent);
@@ -268,12 +270,31 @@ export class LaresZones extends HTMLElement {
 
   /** @param {Zone} z @param {number} i */
   #name(z, i) {
-    return t('js.zone_name', { kind: t(z.ignore ? 'js.zone_ignore' : 'js.zone_watch'), n: String(i + 1), corners: String(z.points.length) });
+    const kind = this.hasAttribute('masks') ? t('js.zone_mask') : t(z.ignore ? 'js.zone_ignore' : 'js.zone_watch');
+    return t('js.zone_name', { kind, n: String(i + 1), corners: String(z.points.length) });
   }
 
   /** @param {Zone} z @param {number} i */
   #row(z, i) {
     const li = document.createElement('li');
+    if (this.hasAttribute('masks')) li.append(this.#name(z, i));
+    else li.append(this.#kind(z, i));
+    const remove = document.createElement('button');
+    remove.type = 'button';
+    remove.className = 'quiet';
+    remove.textContent = t('js.zone_delete');
+    remove.setAttribute('aria-label', `${t('js.zone_delete')}: ${this.#name(z, i)}`);
+    remove.addEventListener('click', () => {
+      this.#zones.splice(i, 1);
+      this.#draw();
+      /** @type {HTMLElement | null} */ (this.querySelector('[data-action="watch"]'))?.focus();
+    });
+    li.append(remove);
+    return li;
+  }
+
+  /** What an area is for. @param {Zone} z @param {number} i */
+  #kind(z, i) {
     const kind = document.createElement('select');
     kind.setAttribute('aria-label', this.#name(z, i));
     for (const [value, id] of [['watch', 'js.zone_watch'], ['ignore', 'js.zone_ignore']]) kind.append(new Option(t(id), value));
@@ -283,17 +304,7 @@ export class LaresZones extends HTMLElement {
       this.#draw();
       this.#part('zones').children[i]?.querySelector('select')?.focus();
     });
-    const remove = document.createElement('button');
-    remove.type = 'button';
-    remove.className = 'quiet';
-    remove.textContent = t('js.zone_delete');
-    remove.addEventListener('click', () => {
-      this.#zones.splice(i, 1);
-      this.#draw();
-      /** @type {HTMLElement | null} */ (this.querySelector('[data-action="watch"]'))?.focus();
-    });
-    li.append(kind, remove);
-    return li;
+    return kind;
   }
 }
 

@@ -42,7 +42,7 @@ func recordedBytes(ctx context.Context, dir string, kbit int) (files int64, n in
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	list, err := h.rec.Library().Index(ctx, h.session, seekStream(0), from.Add(-time.Second), from.Add(counted+time.Second))
+	list, err := h.rec.Library().Index(ctx, h.session, nvr.MediaRequest{Stream: seekStream(0), From: from.Add(-time.Second), To: from.Add(counted + time.Second)})
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -66,7 +66,7 @@ func (p *plan) randomSeeks(ctx context.Context, h *archive, from time.Time) (who
 	for range p.seeks {
 		at := from.Add(rand.N(seekRecorded - firstRange)) //nolint:gosec // not a secret
 		start := time.Now()
-		list, err := lib.Index(ctx, h.session, seekStream(0), at.Add(-indexBack), at.Add(indexAhead))
+		list, err := lib.Index(ctx, h.session, nvr.MediaRequest{Stream: seekStream(0), From: at.Add(-indexBack), To: at.Add(indexAhead)})
 		if err != nil {
 			return nil, nil, err
 		}

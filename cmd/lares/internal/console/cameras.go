@@ -161,8 +161,10 @@ type Status struct {
 	Running bool
 	Claimed bool
 	Alarms  []string
-	Cameras []Camera
-	Disks   []Disk
+	// Protection is what keeps the keys of the box to itself.
+	Protection nvr.Protection
+	Cameras    []Camera
+	Disks      []Disk
 }
 
 // Disk is a footage path.
@@ -188,7 +190,7 @@ func (b Box) status(ctx context.Context, _ none) (Status, error) {
 	}
 	answer := Status{
 		Version: 1, Program: b.Version, Running: b.Running, Claimed: claimed,
-		Alarms: b.Auth.Alarms(), Cameras: cameras.Cameras, Disks: []Disk{},
+		Alarms: b.Auth.Alarms(), Protection: b.Protection(), Cameras: cameras.Cameras, Disks: []Disk{},
 	}
 	for _, d := range disks {
 		answer.Disks = append(answer.Disks, Disk{

@@ -51,6 +51,12 @@ type Box struct {
 	Version   string
 	// Running says that the cameras are pulled.
 	Running bool
+	// Protection is what keeps the keys of the box to itself.
+	Protection func() nvr.Protection
+	// Alive fails when a part that has to answer does not.
+	Alive func(context.Context) error
+	// Backup returns a sealed backup and when it was made.
+	Backup func(context.Context) ([]byte, time.Time, error)
 	// CheckDatabases looks for damage in the databases.
 	CheckDatabases func(context.Context) error
 }
@@ -67,13 +73,21 @@ func Handler(b Box) http.Handler {
 	handle(mux, b, "POST /cameras/remove", b.removeCamera)
 	handle(mux, b, "POST /cameras/probe", b.probe)
 	handle(mux, b, "GET /status", b.status)
+	handle(mux, b, "GET /health", b.health)
 	handle(mux, b, "POST /check", b.check)
-	mux.HandleFunc("POST /export", func(w http.ResponseWriter, r *http.Request) {
-		if err := b.export(w, r); err != nil {
+	handle(mux, b, "POST /adopt", b.adopt)
+	stream(mux, "POST /export", b.export)
+	stream(mux, "POST /backup", b.backup)
+	return mux
+}
+
+// stream registers a function that writes its answer itself, or fails before.
+func stream(mux *http.ServeMux, pattern string, f func(http.ResponseWriter, *http.Request) error) {
+	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
 			refuse(w, err)
 		}
 	})
-	return mux
 }
 
 // handle registers a function from a JSON request to a JSON answer.
@@ -128,6 +142,8 @@ type SetupRequest struct {
 	Name, Password string
 	// SecondFactor makes a TOTP secret; without one it is waived.
 	SecondFactor bool
+	// Told: the owner knows what is kept, and no page says so.
+	Told bool
 }
 
 // SetupAnswer is shown once.
@@ -140,7 +156,7 @@ func (b Box) setup(ctx context.Context, in SetupRequest) (SetupAnswer, error) {
 	recovery := auth.NewRecoveryKey()
 	req := auth.ClaimRequest{
 		Console: true, Name: in.Name, Password: in.Password, Recovery: recovery,
-		WaiveSecondFactor: !in.SecondFactor, Addr: "console", Device: "console",
+		WaiveSecondFactor: !in.SecondFactor, Addr: "console", Device: "console", Told: in.Told,
 	}
 	answer := SetupAnswer{RecoveryKey: recovery.String()}
 	if in.SecondFactor {
@@ -188,6 +204,8 @@ func (b Box) loginCode(ctx context.Context, _ none) (OneTimeCode, error) {
 	}
 	return OneTimeCode{code, expires}, err
 }
+
+func (b Box) health(ctx context.Context, _ none) (none, error) { return none{}, b.Alive(ctx) }
 
 func (b Box) resetOwner(ctx context.Context, _ none) (none, error) {
 	return none{}, b.Auth.ResetOwner(ctx)

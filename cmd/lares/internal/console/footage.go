@@ -50,7 +50,9 @@ func (b Box) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !errors.Is(err, nvr.ErrNoOwner) {
 		return err
 	}
-	clip, err := b.Recorder.Library().Export(r.Context(), opener, stream, in.From, in.To)
+	// The recovery key opens all there is.
+	sound := session == nil || b.Auth.Authorize(r.Context(), session, auth.ActAudio, camera, in.From) == nil
+	clip, err := b.Recorder.Library().Export(r.Context(), opener, nvr.MediaRequest{Stream: stream, From: in.From, To: in.To, Sound: sound})
 	if err != nil {
 		return err
 	}
