@@ -3,7 +3,7 @@
 _lares() {
   local word=$2 before=$3 command=${COMP_WORDS[1]-} options=
   if [ "$COMP_CWORD" -eq 1 ]; then
-    mapfile -t COMPREPLY < <(compgen -W 'serve demo setup setup-code login-code camera export check motion status reset-owner version help' -- "$word")
+    mapfile -t COMPREPLY < <(compgen -W 'serve demo setup setup-code login-code camera export check motion status health backup restore reset-owner version help' -- "$word")
     return
   fi
   case $before in
@@ -39,6 +39,9 @@ _lares() {
     if [ "$COMP_CWORD" -eq 2 ]; then options='try'; else options='--json'; fi
     ;;
   status) options='--data --json' ;;
+  health) options='--data' ;;
+  backup) options='--data -o' ;;
+  restore) options='--data --recovery-file --as --password-file --totp --footage' ;;
   reset-owner) options='--data --yes' ;;
   esac
   mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
