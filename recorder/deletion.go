@@ -174,12 +174,13 @@ func (c *chooser) result() doomed {
 	return c.found
 }
 
-// telling lists later segments of a stream that hold an event or a second with
+// telling lists further segments of a stream that hold an event or a second with
 // motion of a span that goes: events lie where they ended, and motion may come
-// late.
+// late. A segment before the span tells of it only where the footage was late
+// itself, and what was seen overtook it.
 func (r *Recorder) telling(ctx context.Context, opener nvr.Opener, stream nvr.StreamID, span nvr.Span) ([]part, error) {
 	l := r.Library()
-	parts, err := l.parts(ctx, stream, span.To, span.To.Add(toldLater))
+	parts, err := l.parts(ctx, stream, span.From.Add(-lateness), span.To.Add(toldLater))
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +198,14 @@ func (r *Recorder) telling(ctx context.Context, opener nvr.Opener, stream nvr.St
 	}
 	var tell []part
 	for i, p := range parts {
-		if slices.ContainsFunc(events[i].events, func(e nvr.StoredEvent) bool { return e.Start.Before(span.To) && e.End.After(span.From) }) ||
-			slices.ContainsFunc(moved[i].moved, func(s nvr.MotionSecond) bool { return !time.Unix(s.Second+1, 0).After(span.To) }) {
+		from, to := span.From, span.To
+		if p.Start.Before(span.From) {
+			from = later(from, p.End())
+		}
+		if slices.ContainsFunc(events[i].events, func(e nvr.StoredEvent) bool { return e.Start.Before(to) && e.End.After(from) }) ||
+			slices.ContainsFunc(moved[i].moved, func(s nvr.MotionSecond) bool {
+				return time.Unix(s.Second+1, 0).After(from) && !time.Unix(s.Second+1, 0).After(to)
+			}) {
 			tell = append(tell, p)
 		}
 	}
