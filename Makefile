@@ -23,7 +23,7 @@ export GOEXPERIMENT := runtimesecret
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help build run test unit clock browser e2e check format vet lint mod generated generate generate-demo notices tidy fuzz bench deb clean
+.PHONY: help build run test unit bare clock browser e2e check format vet lint mod generated generate generate-demo notices tidy fuzz bench deb clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,11 +37,14 @@ run: build ## start the demo: a simulated camera, recorded and shown in the brow
 
 test: ## install what the tests need, then run all of them
 	@packaging/dev/setup test
-	@$(MAKE) --no-print-directory unit clock browser
+	@$(MAKE) --no-print-directory unit bare clock browser
 	@cat bin/requirements.txt
 
 unit: ## run the tests of all packages, with the race detector, and list the requirements
 	$(FFMPEG) $(GO) test -race -shuffle=on -json $$($(GO) list ./... | grep -v '/ui/e2e$$') | $(GO) run ./packaging/dev/requirements bin/requirements.txt
+
+bare: ## run what the race detector leaves no memory for
+	$(FFMPEG) $(GO) test -count=1 -run TestAWorkerThatMisbehaves ./nvr/media
 
 # By itself: it builds the program with another clock, Go's library included.
 clock: ## take the whole box through steps of the wall clock
