@@ -185,6 +185,9 @@ func (r *Recorder) telling(ctx context.Context, opener nvr.Opener, stream nvr.St
 		return nil, err
 	}
 	parts = slices.DeleteFunc(parts, func(p part) bool {
+		if !p.Start.Before(span.From) && !p.End().After(span.To) {
+			return true // in the span itself
+		}
 		late := p.Start.Before(span.To.Add(lateness))
 		return p.Activity.Known && p.Activity.Events == 0 && (p.Activity.Moving == 0 || !late)
 	})
