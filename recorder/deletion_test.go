@@ -348,9 +348,9 @@ func TestDeletionThatWasInterruptedGoesOnAfterTheNextStart(t *testing.T) {
 			}
 		}
 		again.intact(again.all())
-		inside, outside := split(again.all(), from, to)
-		if len(outside) == 0 || (noted || ended) != (len(inside) == 0) {
-			t.Errorf("after %d steps: %d segments of the span and %d others", steps, len(inside), len(outside))
+		// How many others stay depends on where the events of the span lie.
+		if inside, _ := split(again.all(), from, to); (noted || ended) != (len(inside) == 0) {
+			t.Errorf("after %d steps: %d segments of the span", steps, len(inside))
 		}
 		if noted || ended {
 			again.shut(t, image, before)

@@ -56,7 +56,12 @@ func (k *keys) CurrentVault(_ context.Context, c nvr.CameraID, at time.Time) (nv
 func (k *keys) VaultInForce(_ nvr.CameraID, id nvr.VaultID) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.pairs[id] != nil && !k.replaced[id]
+	for _, current := range k.vaults { // what NewVault made is no day's vault
+		if current == id {
+			return k.pairs[id] != nil && !k.replaced[id]
+		}
+	}
+	return false
 }
 
 func (k *keys) NewVault(_ context.Context, c nvr.CameraID, at time.Time) (nvr.Recipient, error) {
