@@ -47,7 +47,7 @@ type Camera struct {
 	ID        CameraID
 	Name      string
 	Order     int
-	Inside    bool // indoors: seen by its adder only, until shared
+	Inside    bool // indoors: nobody but owners sees it, until one of them shares it
 	Audio     bool // sound is recorded; off unless the owner switched it on
 	Disabled  bool
 	Transport Transport
